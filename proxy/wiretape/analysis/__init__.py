@@ -1,0 +1,1 @@
+"""What the bytes mean: chunks to events to transcripts. Pure, like core."""

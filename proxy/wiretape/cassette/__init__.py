@@ -1,0 +1,1 @@
+"""Cassettes on disk: format, journal, library."""

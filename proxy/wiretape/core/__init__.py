@@ -1,0 +1,1 @@
+"""Pure decisions of the proxy: no I/O, no clock, no globals."""

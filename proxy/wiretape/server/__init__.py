@@ -1,0 +1,1 @@
+"""The proxy on aiohttp: everything that touches sockets and the clock."""
