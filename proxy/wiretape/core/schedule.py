@@ -1,0 +1,304 @@
+"""When each recorded step is delivered: a state machine of (now, events) in, due steps out.
+
+It reads no clock and awaits nothing: times are nanoseconds of any monotonic clock of the caller's.
+The rules are those of DESIGN.md, "Replay"; who overlapped whom is `interleave`'s affair.
+"""
+
+from __future__ import annotations
+
+import random
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING
+
+from wiretape.core.interleave import clusters, recorded, shuffled
+from wiretape.core.lanes import NO_LIMIT, Due, Lane, build_cluster
+from wiretape.core.tempo import Order, Speed
+from wiretape.core.track import Batch, Stall, Track
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Sequence
+
+__all__ = ["Batch", "Order", "Schedule", "Speed", "Stall", "Track"]
+
+NS_PER_US = 1000
+NEVER = -NO_LIMIT
+
+
+class Schedule:
+    """The replay of one session, from its first request on; rewinding takes a new one.
+
+    Args:
+        tracks: all recorded interactions of the session's library.
+        order: whether, and in which order, overlapping ones wait for each other.
+        speed: how fast.
+        order_timeout_ns: how long a step may be held by a request that does not come, or by a
+            client that does not read.
+    """
+
+    def __init__(
+        self, tracks: Sequence[Track], order: Order, speed: Speed, order_timeout_ns: int
+    ) -> None:
+        # An int for the recorded speed, so that its times are exact.
+        self._scale: float = 0
+        if speed.factor is not None:
+            self._scale = NS_PER_US if speed.factor == 1 else NS_PER_US / speed.factor
+        self._order_timeout_ns = order_timeout_ns
+        self._tracks = {track.key: track for track in tracks}
+        self._coming: dict[Hashable, Lane] = {}
+        self._plays: dict[int, Lane] = {}
+        self._next_play = 0
+        self._ready: list[Due] = []
+        self._timers: list[Due] = []
+        self._stalls: list[Stall] = []
+        self._now_ns: int | None = None
+        if order.kind == "free":
+            return
+        rng = random.Random(order.seed)  # noqa: S311  a reproducible draw, no secret
+        for group in clusters(tracks):
+            placements = recorded(group) if order.kind == "recorded" else shuffled(group, rng)
+            for lane in build_cluster(group, placements, self._scale).lanes:
+                self._coming[lane.track.key] = lane
+
+    @property
+    def active(self) -> int:
+        """How many plays have arrived and are neither finished nor left."""
+        return len(self._plays)
+
+    def stalls(self) -> Sequence[Stall]:
+        """Every time the order was broken so far, in order."""
+        return tuple(self._stalls)
+
+    def arrive(self, key: Hashable, now_ns: int, *, again: bool = False) -> int:
+        """A live request has matched a track.
+
+        Args:
+            key: the track's.
+            now_ns: the time; all times are taken as never going back.
+            again: it is a repeated use, which takes no part in the order. A track's second
+                arrival is one in any case.
+
+        Returns:
+            A handle for this use. A track without steps is over at once.
+
+        Raises:
+            KeyError: there is no such track.
+        """
+        now_ns = self._tick(now_ns)
+        track = self._tracks[key]
+        play = self._next_play
+        self._next_play += 1
+        if not track.positions:
+            return play
+        lane = None if again else self._coming.pop(key, None)
+        if lane is None:
+            lane = Lane(track, self._scale, track.positions)
+        lane.start(play, now_ns)
+        self._plays[play] = lane
+        if lane.cluster is not None:
+            if lane.joined:
+                self._settle_held_by(lane)
+            else:
+                self._rejoin(lane)
+        self._settle(lane)
+        return play
+
+    def due(self, now_ns: int) -> list[Batch]:
+        """Everything to deliver now, in order of delivery; it counts as delivered from here on."""
+        now_ns = self._tick(now_ns)
+        batches: list[Batch] = []
+        ready = self._ready
+        timers = self._timers
+        while True:
+            # In order of ideal times, whenever this is called: what a step inherits from the
+            # ones before it must not depend on how late the caller is.
+            if ready and ready[0][0] <= now_ns and not (timers and timers[0][0] < ready[0][0]):
+                entry = heappop(ready)
+                lane = entry[3]
+                if lane.queued is entry:
+                    lane.queued = None
+                    self._deliver(lane, now_ns, batches)
+            elif timers and timers[0][0] <= now_ns:
+                entry = heappop(timers)
+                if entry[3].timer is entry:
+                    self._give_up(entry[3], entry[0])
+            else:
+                return batches
+
+    def next_wake_ns(self) -> int | None:
+        """When to call `due` if nothing else happens before; None if there is nothing to wait for.
+
+        It may be in the past.
+        """
+        ready = self._ready
+        timers = self._timers
+        while ready and ready[0][3].queued is not ready[0]:
+            heappop(ready)
+        while timers and timers[0][3].timer is not timers[0]:
+            heappop(timers)
+        if ready and timers:
+            return min(ready[0][0], timers[0][0])
+        if ready:
+            return ready[0][0]
+        return timers[0][0] if timers else None
+
+    def pause(self, play: int) -> None:
+        """The client's socket is full: nothing more of it until `resume`.
+
+        Its own times are not moved: what fell due meanwhile is due at once on `resume`. A play
+        that is over is no error, here and below.
+        """
+        lane = self._plays.get(play)
+        if lane is None or lane.paused:
+            return
+        lane.paused = True
+        lane.queued = lane.timer = lane.held_since_ns = None
+        self._settle_waiters(lane)
+
+    def resume(self, play: int, now_ns: int) -> None:
+        """The client reads again."""
+        self._tick(now_ns)
+        lane = self._plays.get(play)
+        if lane is None or not lane.paused:
+            return
+        lane.paused = False
+        self._settle_held_by(lane)
+        if lane.watching is None:
+            self._settle(lane)
+
+    def leave(self, play: int, now_ns: int) -> None:
+        """The client has gone away: its remaining steps are in nobody's way."""
+        now_ns = self._tick(now_ns)
+        lane = self._plays.pop(play, None)
+        if lane is None:
+            return
+        lane.over = True
+        lane.queued = lane.timer = lane.watching = None
+        lane.held = False
+        if lane.joined and lane.cluster is not None:
+            lane.cluster.drop(lane, lane.place)
+        self._settle_waiters(lane, now_ns)
+        self._settle_held_by(lane, now_ns)
+
+    def _tick(self, now_ns: int) -> int:
+        if self._now_ns is None or now_ns > self._now_ns:
+            self._now_ns = now_ns
+        return self._now_ns
+
+    def _deliver(self, lane: Lane, now_ns: int, batches: list[Batch]) -> None:
+        first = lane.step
+        cluster = lane.cluster
+        if cluster is None:
+            count = lane.advance(NO_LIMIT, now_ns)
+        else:
+            place = lane.place
+            until_ns = min([now_ns, *(heap[0][0] for heap in (self._ready, self._timers) if heap)])
+            count = lane.advance(cluster.limit(lane), until_ns)
+            if not lane.joined:
+                if not lane.over:
+                    self._rejoin(lane)
+            elif lane.over:
+                cluster.drop(lane, place)
+            else:
+                cluster.move(lane, place)
+            waiters = lane.waiters
+            while waiters and (lane.over or waiters[0][0] < lane.place):
+                waiter = heappop(waiters)[1]
+                if waiter.watching is lane:
+                    waiter.floor_ns = max(waiter.floor_ns, lane.last_ns)
+                    self._settle(waiter)
+        if batches and batches[-1].play == lane.play:
+            batches[-1] = Batch(lane.play, batches[-1].first_step, batches[-1].count + count)
+        else:
+            batches.append(Batch(lane.play, first, count))
+        if lane.over:
+            del self._plays[lane.play]
+        else:
+            self._settle(lane)
+
+    def _settle(self, lane: Lane) -> None:
+        """Find out what a lane's next step waits for: another lane, absent ones, or its time."""
+        lane.queued = lane.watching = None
+        lane.held = False
+        if lane.cluster is not None:
+            blocker, absent = lane.cluster.in_the_way(lane)
+            if blocker is None and absent:
+                self._hold(lane, absent)
+                return
+            lane.timer = lane.held_since_ns = None
+            if blocker is not None:
+                lane.watching = blocker
+                heappush(blocker.waiters, (lane.place, lane))
+                return
+        if not lane.paused:
+            lane.queued = (lane.ideal_ns(), lane.place, lane.play, lane)
+            heappush(self._ready, lane.queued)
+
+    def _hold(self, lane: Lane, absent: Iterable[Lane]) -> None:
+        lane.held = True
+        for other in absent:
+            other.holding.append(lane)
+        if lane.paused or self._now_ns is None:
+            return
+        if lane.held_since_ns is None:
+            # Not before now: whoever was late before is not to blame on those absent.
+            lane.held_since_ns = max(lane.ideal_ns(), self._now_ns)
+        deadline_ns = min(self._deadline_ns(lane, other) for other in absent)
+        lane.timer = (deadline_ns, lane.place, lane.play, lane)
+        heappush(self._timers, lane.timer)
+
+    def _deadline_ns(self, lane: Lane, absent: Lane) -> int:
+        """Until when an absent lane may hold this one; the recorded pace is not to blame on it."""
+        since_ns = lane.held_since_ns or 0
+        if absent.play >= 0:
+            since_ns = max(since_ns, absent.ideal_ns())
+        return since_ns + self._order_timeout_ns
+
+    def _give_up(self, lane: Lane, deadline_ns: int) -> None:
+        cluster = lane.cluster
+        if cluster is None:
+            return
+        freed = {lane.play: lane}
+        for other in cluster.in_the_way(lane)[1]:
+            if self._deadline_ns(lane, other) <= deadline_ns:
+                cluster.drop(other, other.place)
+                freed.update((held.play, held) for held in other.holding if held.held)
+                other.holding.clear()
+                self._stalls.append(
+                    Stall(
+                        waiting=lane.track.key,
+                        missing=other.track.key,
+                        waited_ns=deadline_ns - (lane.held_since_ns or 0),
+                        position=lane.track.positions[lane.step],
+                        paused=other.play >= 0,
+                    )
+                )
+        for held in freed.values():
+            held.floor_ns = max(held.floor_ns, deadline_ns)
+            self._settle(held)
+
+    def _rejoin(self, lane: Lane) -> None:
+        """A lane that was given up takes part again, also before what is ready but not due yet."""
+        if lane.cluster is None:
+            return
+        lane.cluster.join(lane)
+        for other in lane.cluster.lanes:
+            if (other.queued is not None or other.held) and lane.blocks(other):
+                self._settle(other)
+
+    def _settle_waiters(self, lane: Lane, floor_ns: int = NEVER) -> None:
+        waiters, lane.waiters = lane.waiters, []
+        for _, waiter in sorted(waiters, key=_place):
+            if waiter.watching is lane:
+                waiter.floor_ns = max(waiter.floor_ns, floor_ns)
+                self._settle(waiter)
+
+    def _settle_held_by(self, lane: Lane, floor_ns: int = NEVER) -> None:
+        holding, lane.holding = lane.holding, []
+        for held in holding:
+            if held.held:
+                held.floor_ns = max(held.floor_ns, floor_ns)
+                self._settle(held)
+
+
+def _place(waiter: tuple[int, Lane]) -> int:
+    return waiter[0]
