@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from wiretape.core.model import Outcome
+
 
 class WiretapeError(Exception):
     """The base of them all: `str(error)` is one clear message that says what to do."""
@@ -93,9 +95,11 @@ class UpstreamError(WiretapeError):
     Attributes:
         url: whom the proxy called.
         reason: why it failed, in a few words.
+        outcome: how the interaction ended.
     """
 
-    def __init__(self, url: str, reason: str) -> None:
+    def __init__(self, url: str, reason: str, outcome: Outcome) -> None:
         self.url = url
         self.reason = reason
-        super().__init__(f"cannot reach the upstream {url}: {reason}")
+        self.outcome = outcome
+        super().__init__(f"no response from the upstream {url}: {reason}")

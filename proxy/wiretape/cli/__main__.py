@@ -1,0 +1,5 @@
+"""`python -m wiretape.cli` is the command."""
+
+from wiretape.cli import main
+
+main()

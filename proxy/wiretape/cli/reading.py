@@ -1,0 +1,120 @@
+"""The commands that read cassettes: show and check."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wiretape.cassette.loader import load
+from wiretape.cli import EXIT_FAILED
+from wiretape.cli import options as shared
+from wiretape.cli.options import Configured
+from wiretape.core.model import Chunk
+from wiretape.errors import CassetteError, CorruptCassetteError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wiretape.core.model import Cassette
+
+_WIDTH_WHEN_PIPED = 100
+
+
+@click.command(cls=Configured)
+@click.argument("cassette")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+@click.option("--raw", is_flag=True, help="Print every chunk as it came, with its time.")
+@shared.directory
+@shared.log_level
+def show(cassette: str, directory: Path, *, as_json: bool, raw: bool) -> None:
+    """Show what was said, what was called and how it ended."""
+    from wiretape.analysis.show_json import show_json  # noqa: PLC0415  not for --help
+    from wiretape.analysis.show_text import show_text  # noqa: PLC0415  as above
+
+    loaded = load(shared.cassette_file(cassette, directory))
+    for warning in loaded.warnings:
+        click.echo(f"wiretape: warning: {warning}", err=True)
+    if as_json:
+        print_json(show_json(loaded))
+    else:
+        print_rich(show_text(loaded, raw=raw))
+
+
+@click.command(cls=Configured)
+@click.argument("cassettes", nargs=-1, required=True, metavar="CASSETTE...")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+@shared.directory
+@shared.log_level
+def check(cassettes: tuple[str, ...], directory: Path, *, as_json: bool) -> int:
+    """Check cassettes' format and endings; exit 1 if something is wrong."""
+    results = [_checked(shared.cassette_file(each, directory)) for each in cassettes]
+    wrong = any(result["problems"] for result in results)
+    if as_json:
+        print_json({"ok": not wrong, "cassettes": results})
+    else:
+        for result in results:
+            for problem in result["problems"]:
+                click.echo(f"{result['path']}: {problem['text']}")
+            if not result["problems"]:
+                click.echo(
+                    f"{result['path']}: ok, {result['interactions']} interactions,"
+                    f" {result['chunks']} chunks"
+                )
+    return EXIT_FAILED if wrong else 0
+
+
+def _checked(path: Path) -> dict[str, Any]:
+    try:
+        cassette = load(path)
+    except CassetteError as error:
+        where = (
+            {"line": error.line, "entry": error.entry}
+            if isinstance(error, CorruptCassetteError)
+            else {}
+        )
+        text = str(error).removeprefix(f"{path}: ")
+        problem = {"kind": "format", "text": text, **where}
+        return {"path": str(path), "interactions": 0, "chunks": 0, "problems": [problem]}
+    return {
+        "path": str(path),
+        "interactions": len(cassette.interactions()),
+        "chunks": sum(isinstance(entry, Chunk) for entry in cassette.entries),
+        "problems": _problems(cassette),
+    }
+
+
+def _problems(cassette: Cassette) -> list[dict[str, Any]]:
+    problems: list[dict[str, Any]] = [
+        {"kind": "torn", "text": warning} for warning in cassette.warnings
+    ]
+    warned = " ".join(cassette.warnings)
+    problems += [
+        {
+            "kind": "torn",
+            "interaction": each.number,
+            "text": f"interaction {each.number} has no end: its recording was cut off",
+        }
+        for each in cassette.interactions()
+        if each.end is None and f"interaction {each.number} " not in warned
+    ]
+    return problems
+
+
+def print_json(document: Any) -> None:
+    """Print JSON on standard output, as UTF-8 whatever the terminal speaks."""
+    text = json.dumps(document, ensure_ascii=False, indent=2)
+    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def print_rich(renderable: Any) -> None:
+    """Print something that rich renders, plainly where standard output is no terminal."""
+    from rich.console import Console  # noqa: PLC0415  not for --json
+
+    console = Console(markup=False, highlight=False, soft_wrap=False)
+    if not console.is_terminal:
+        console.width = _WIDTH_WHEN_PIPED
+    console.print(renderable)

@@ -1,0 +1,237 @@
+"""The commands that serve: record, replay and serve."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wiretape.cassette.library import expand_time
+from wiretape.cli import EXIT_STRICT
+from wiretape.cli import options as shared
+from wiretape.cli.options import Configured, Parsed, setting, together
+from wiretape.core.matching import Level, Repeat, Rules
+from wiretape.core.model import Mode
+from wiretape.core.pointer import parse_pointer
+from wiretape.core.routing import check_cassette_name
+from wiretape.core.tempo import Order, Speed
+from wiretape.server.clock import utc_now
+from wiretape.server.report import report_lines
+from wiretape.server.serve import Running, Summary
+from wiretape.server.serve import serve as serve_until_stopped
+from wiretape.server.settings import MAX_BODY_BYTES, Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_SEEDS = 1_000_000
+_MODES = [mode.value for mode in Mode]
+
+
+def _parse_order(text: str) -> Order:
+    return Order.parse(text, drawn_seed=random.SystemRandom().randrange(_SEEDS))
+
+
+_serving = together(
+    shared.directory,
+    shared.listen,
+    setting(
+        "--allow-host",
+        multiple=True,
+        metavar="NAME",
+        help="Answer to this name in Host too, besides loopback ones. Repeatable.",
+    ),
+    setting(
+        "--grace",
+        type=click.FloatRange(min=0),
+        default=30.0,
+        metavar="SECONDS",
+        help="How long a shutdown waits for what is in flight.",
+    ),
+    shared.log_level,
+)
+_recording = together(
+    shared.upstream,
+    setting(
+        "--secret-header",
+        multiple=True,
+        metavar="NAME",
+        help="Redact this header too. Repeatable.",
+    ),
+    setting(
+        "--max-body",
+        type=Parsed("SIZE", shared.parse_size),
+        default=str(MAX_BODY_BYTES // 1024**2) + "M",
+        help="Request bodies over this are passed on but not kept.",
+    ),
+    setting(
+        "--keep-reading",
+        is_flag=True,
+        help="Read an answer to its end, for the record, when its client has left.",
+    ),
+)
+matching = together(
+    setting(
+        "--match",
+        type=click.Choice([level.value for level in Level]),
+        default=Level.TOOL_ORDER.value,
+        help="How alike requests must be.",
+    ),
+    setting(
+        "--ignore",
+        type=Parsed("POINTER", parse_pointer),
+        multiple=True,
+        help="Leave this part of the body out of the comparison. Repeatable.",
+    ),
+    setting(
+        "--repeat",
+        type=click.Choice([repeat.value for repeat in Repeat]),
+        default=Repeat.NONE.value,
+        help="What answers an equal request when all its recordings are used.",
+    ),
+)
+pacing = together(
+    setting(
+        "--speed",
+        type=Parsed("SPEED", Speed.parse),
+        default="instant",
+        help="instant, original, or a factor such as 4.",
+    ),
+    setting(
+        "--order",
+        type=Parsed("ORDER", _parse_order),
+        default="recorded",
+        help="recorded, free, or shuffle[:SEED].",
+    ),
+    setting(
+        "--order-timeout",
+        type=click.FloatRange(min=0),
+        default=2.0,
+        metavar="SECONDS",
+        help="How long the order waits for a request that does not come.",
+    ),
+)
+_replaying = together(
+    matching,
+    pacing,
+    setting(
+        "--strict",
+        is_flag=True,
+        help=f"Exit {EXIT_STRICT} after a miss or where a recording was not used.",
+    ),
+)
+_cassette = setting(
+    "--cassette",
+    metavar="NAME",
+    default=None,
+    help="The cassette's name; {time} in it becomes the time.",
+)
+
+
+@click.command(cls=Configured)
+@_cassette
+@_recording
+@_serving
+def record(**given: Any) -> int:
+    """Forward requests and record them into a new cassette."""
+    return _serve(Mode.RECORD, given)
+
+
+@click.command(cls=Configured)
+@click.argument("cassettes", nargs=-1, metavar="[CASSETTE]...")
+@_cassette
+@_replaying
+@_serving
+def replay(**given: Any) -> int:
+    """Answer requests from cassettes, never from the network.
+
+    Without a CASSETTE it replays all in the directory.
+    """
+    return _serve(Mode.REPLAY, given)
+
+
+@click.command(cls=Configured)
+@click.argument("cassettes", nargs=-1, metavar="[CASSETTE]...")
+@setting("--mode", "mode_name", type=click.Choice(_MODES), required=True, help="What to do.")
+@_cassette
+@_recording
+@_replaying
+@_serving
+def serve(mode_name: str, **given: Any) -> int:
+    """Serve in any mode.
+
+    record forwards and records. replay answers from cassettes. once records a cassette that does
+    not exist and replays one that does. new_episodes replays what matches and records the rest.
+    passthrough forwards and writes nothing.
+    """
+    return _serve(Mode(mode_name), given)
+
+
+def settings_for(mode: Mode, given: dict[str, Any]) -> Settings:
+    """Settings from parsed options, by whichever of them a command has.
+
+    Raises:
+        WiretapeError: a cassette's name is no good, or there is none of it.
+    """
+    directory: Path = given["directory"]
+    listen = given.get("listen")
+    cassette = given.get("cassette")
+    if cassette is not None:
+        cassette = check_cassette_name(expand_time(cassette, utc_now()))
+    settings = Settings(
+        mode=mode,
+        directory=directory,
+        cassette=cassette,
+        cassettes=tuple(
+            shared.cassette_file(each, directory) for each in given.get("cassettes", ())
+        ),
+        upstream=shared.upstream_or_default(given.get("upstream"), listen),
+    )
+    changes: dict[str, Any] = {}
+    if listen is not None:
+        changes["listen"] = listen
+        changes["allow_hosts"] = frozenset(name.lower() for name in given["allow_host"])
+        changes["grace_s"] = given["grace"]
+    if "max_body" in given:
+        changes["secret_headers"] = frozenset(name.lower() for name in given["secret_header"])
+        changes["max_body_bytes"] = given["max_body"]
+        changes["keep_reading"] = given["keep_reading"]
+    if "match" in given:
+        changes["rules"] = Rules(
+            level=Level(given["match"]),
+            ignore=tuple(given["ignore"]),
+            repeat=Repeat(given["repeat"]),
+        )
+    if "speed" in given:
+        changes["speed"] = given["speed"]
+        changes["order"] = given["order"]
+        changes["order_timeout_s"] = given["order_timeout"]
+    changes["strict"] = given.get("strict", False)
+    return replace(settings, **changes)
+
+
+def _serve(mode: Mode, given: dict[str, Any]) -> int:
+    settings = settings_for(mode, given)
+
+    def ready(proxy: Running) -> None:
+        click.echo(f"wiretape: {mode.value} on {proxy.url}")
+
+    summary = asyncio.run(serve_until_stopped(settings, ready))
+    return finish(summary, strict=settings.strict)
+
+
+def finish(summary: Summary, *, strict: bool) -> int:
+    """Say what a proxy leaves behind, on standard error; return the exit status."""
+    for report in summary.reports:
+        for line in report_lines(report):
+            click.echo(f"wiretape: {line}", err=True)
+    for path in summary.written:
+        click.echo(f"wiretape: wrote {path}", err=True)
+    for error in summary.errors:
+        click.echo(f"wiretape: error: {error}", err=True)
+    if summary.errors:
+        return 1
+    return EXIT_STRICT if strict and summary.failed else 0

@@ -1,0 +1,189 @@
+"""The proxy as a web application: takes each request where it belongs.
+
+Own endpoints go to `control`, the rest to a session that forwards or replays. Errors become
+statuses here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from wiretape.core.addresses import host_allowed, is_loopback
+from wiretape.core.matching import Match
+from wiretape.core.model import Body, Mode
+from wiretape.core.routing import CONTROL_PREFIX, route, without_session
+from wiretape.errors import CassetteNotFoundError, WiretapeError
+from wiretape.server.control import Control
+from wiretape.server.downstream import Downstream, error_answer
+from wiretape.server.forwarder import Forwarder, Incoming, StreamedBody, read_body, read_on
+from wiretape.server.headers import CASSETTE_HEADER, from_raw
+from wiretape.server.sessions import Session, Sessions
+from wiretape.server.upstream import Upstream
+
+if TYPE_CHECKING:
+    from wiretape.core.matching import Miss
+    from wiretape.core.model import Headers
+    from wiretape.server.recorder import Unrecorded
+    from wiretape.server.settings import Settings
+    from wiretape.server.upstream import Exchange
+
+_log = logging.getLogger(__name__)
+
+_HEADER_LIMIT_BYTES = 256 * 1024
+_HEADER_COUNT_LIMIT = 1000
+_KEEP_ALIVE_S = 75.0
+
+# Every client fails at once on 400 and shows the message; other statuses are retried by some.
+_STATUSES: tuple[tuple[type[WiretapeError], int], ...] = ((WiretapeError, 400),)
+_NO_RETRY: Headers = (("x-should-retry", "false"),)
+
+
+class App:
+    """The handler of all requests.
+
+    Use it as an async context manager: leaving it lets go of the upstream and closes every
+    session.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.sessions = Sessions(settings)
+        self.in_flight: set[asyncio.Task[None]] = set()
+        self._control = Control(self.sessions)
+        self._upstream: Upstream | None = None
+        self._forwarder: Forwarder | None = None
+        self._checks_host = is_loopback(settings.listen.host)
+        if settings.mode is not Mode.REPLAY:
+            self._upstream = Upstream(settings.upstream)
+            self._forwarder = Forwarder(
+                self._upstream, self._take_over if settings.keep_reading else None
+            )
+
+    def server(self) -> web.Server:
+        """Aiohttp's server for this application."""
+        return web.Server(
+            self.handle,
+            handler_cancellation=True,
+            access_log=None,
+            auto_decompress=False,
+            keepalive_timeout=_KEEP_ALIVE_S,
+            max_line_size=_HEADER_LIMIT_BYTES,
+            max_field_size=_HEADER_LIMIT_BYTES,
+            max_headers=_HEADER_COUNT_LIMIT,
+        )
+
+    async def close(self) -> None:
+        """Let go of the upstream. Sessions are closed by whoever reports on them."""
+        for task in self.in_flight:
+            task.cancel()
+        await asyncio.gather(*self.in_flight, return_exceptions=True)
+        if self._upstream is not None:
+            await self._upstream.close()
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request, whatever it is."""
+        downstream = Downstream(request)
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  a handler runs in one
+        self.in_flight.add(task)
+        try:
+            await self._dispatch(request, downstream)
+        except WiretapeError as error:
+            self._refuse(request, downstream, error)
+        except ConnectionError:
+            downstream.cut()  # the client left while it was written to
+        except Exception:  # noqa: BLE001  a bug must cost one request, not the proxy
+            _log.exception("%s %s failed", request.method, request.raw_path)
+            if downstream.began:
+                downstream.cut()
+            else:
+                text = "wiretape failed to handle this request; its log says more"
+                downstream.answer(error_answer(500, request.raw_path, text, kind="api_error"))
+        finally:
+            self.in_flight.discard(task)
+        return downstream.handed_back()
+
+    async def _dispatch(self, request: web.BaseRequest, downstream: Downstream) -> None:
+        if self._checks_host and not host_allowed(
+            request.headers.get("Host"), self.settings.allow_hosts
+        ):
+            host = request.headers.get("Host", "")
+            text = f"the host {host!r} is not allowed; start wiretape with --allow-host {host}"
+            downstream.answer(error_answer(403, request.raw_path, text, kind="permission_error"))
+            return
+        headers = from_raw(request.raw_headers)
+        where = route(request.raw_path, request.headers.get(CASSETTE_HEADER))
+        if where.target.startswith(CONTROL_PREFIX) or where.target == CONTROL_PREFIX[:-1]:
+            await self._control.answer(request, downstream, where.target)
+            return
+        session = self.sessions.get(where.session)
+        session.in_flight += 1
+        try:
+            body = await read_body(request, self.settings.max_body_bytes)
+            incoming = Incoming(request.method, where.target, headers, body)
+            await self._answer(session, incoming, downstream)
+        finally:
+            session.in_flight -= 1
+
+    async def _answer(self, session: Session, incoming: Incoming, downstream: Downstream) -> None:
+        if session.replayer is not None:
+            body = incoming.body
+            if isinstance(body, StreamedBody):
+                kept = await _digest(body) if session.mode is Mode.REPLAY else None
+            else:
+                kept = Body.of(body)
+            if kept is not None:
+                found = session.replayer.match(
+                    incoming.method, incoming.target, incoming.headers, kept
+                )
+                if isinstance(found, Match):
+                    await session.replayer.play(found, downstream, incoming.target)
+                    return
+                if session.mode is Mode.REPLAY:
+                    self._miss(session, incoming, downstream, found)
+                    return
+        assert self._forwarder is not None  # noqa: S101  a replay never comes here
+        await self._forwarder.forward(incoming, downstream, session.recorder)
+
+    def _miss(
+        self, session: Session, incoming: Incoming, downstream: Downstream, miss: Miss
+    ) -> None:
+        replayer = session.replayer
+        assert replayer is not None  # noqa: S101  only a replay misses
+        replayer.misses.append(miss)
+        text = miss.text(replayer.describe)
+        _log.warning(
+            "miss in session %s: %s %s\n%s", session.name, incoming.method, incoming.target, text
+        )
+        extra = (*_NO_RETRY, ("Wiretape-Miss", miss.reason))
+        code = "wiretape_" + miss.reason.replace("-", "_")
+        downstream.answer(error_answer(400, incoming.target, text, code=code, extra=extra))
+
+    def _refuse(
+        self, request: web.BaseRequest, downstream: Downstream, error: WiretapeError
+    ) -> None:
+        _log.warning("%s %s refused: %s", request.method, request.raw_path, error)
+        if downstream.began:
+            downstream.cut()
+            return
+        status = next(status for kind, status in _STATUSES if isinstance(error, kind))
+        extra = _NO_RETRY
+        if isinstance(error, CassetteNotFoundError):
+            extra += (("Wiretape-Miss", "no-match"),)
+        target = without_session(request.raw_path)
+        downstream.answer(error_answer(status, target, str(error), extra=extra))
+
+    def _take_over(self, exchange: Exchange, record: Unrecorded) -> None:
+        task = asyncio.get_running_loop().create_task(read_on(exchange, record))
+        self.in_flight.add(task)
+        task.add_done_callback(self.in_flight.discard)
+
+
+async def _digest(body: StreamedBody) -> Body:
+    async for _ in body.stream():
+        pass
+    return body.body()

@@ -1,0 +1,112 @@
+"""wiretape's own endpoints, below `/_wiretape/`: never forwarded, never recorded."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from wiretape import __version__
+from wiretape.core.routing import CONTROL_PREFIX, DEFAULT_SESSION, SessionName, parse_session_name
+from wiretape.server.downstream import Answer, error_answer, json_answer
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from wiretape.server.downstream import Downstream
+    from wiretape.server.sessions import Session, Sessions
+
+_SESSION = re.compile(r"sessions/([^/]+)(?:/(rewind|close))?/?")
+_DEFAULT_NAME = "default"
+
+
+class Control:
+    """Answers requests about the proxy itself."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    async def answer(self, request: web.BaseRequest, downstream: Downstream, target: str) -> None:
+        """Answer a request whose target begins with the control prefix.
+
+        Raises:
+            WiretapeError: a session cannot be closed, or its name is no good.
+        """
+        downstream.answer(await self._answer(request, target))
+
+    async def _answer(self, request: web.BaseRequest, target: str) -> Answer:
+        path = target.partition("?")[0].removeprefix(CONTROL_PREFIX)
+        reads = request.method in {"GET", "HEAD"}
+        if path == "health" and reads:
+            return json_answer(200, {"status": "ok", "version": __version__})
+        if path == "metrics" and reads:
+            figures = self._metrics().encode()
+            return Answer.of(200, figures, "text/plain; version=0.0.4; charset=utf-8")
+        if path.rstrip("/") == "sessions" and reads:
+            reports = [session.report() for session in self._sessions.all()]
+            return json_answer(200, {"sessions": reports})
+        match = _SESSION.fullmatch(path)
+        if match is None:
+            return error_answer(404, target, f"wiretape has no endpoint {target}", code="not_found")
+        action = match[2]
+        if (action is None) != reads:
+            wanted = "GET" if action is None else "POST"
+            text = f"{target} takes {wanted}"
+            return error_answer(405, target, text, extra=(("Allow", wanted),))
+        return await self._session_answer(_session_name(unquote(match[1])), action, target)
+
+    async def _session_answer(self, name: SessionName, action: str | None, target: str) -> Answer:
+        session = self._find(name)
+        if session is None:
+            return error_answer(404, target, f"there is no session {name}", code="not_found")
+        if action is None:
+            return json_answer(200, session.report())
+        if action == "rewind":
+            if not await self._sessions.rewind(session):
+                text = f"session {name} has requests in flight; rewind it when they have ended"
+                return error_answer(409, target, text, code="in_flight")
+            return json_answer(200, session.report())
+        path = await self._sessions.close(session)
+        return json_answer(200, {**session.report(), "written": str(path) if path else None})
+
+    def _find(self, name: SessionName) -> Session | None:
+        # A session that was closed can still be asked about.
+        found = self._sessions.find(name)
+        if found is None:
+            closed = [session for session in self._sessions.all() if session.name == name]
+            found = closed[-1] if closed else None
+        return found
+
+    def _metrics(self) -> str:
+        sessions = self._sessions.all()
+        replayers = [session.replayer for session in sessions if session.replayer]
+        figures = (
+            ("sessions", "gauge", "Sessions, open or closed.", len(sessions)),
+            ("in_flight", "gauge", "Requests being answered.", sum(s.in_flight for s in sessions)),
+            (
+                "recorded_total",
+                "counter",
+                "Interactions recorded.",
+                sum(s.recorder.interactions for s in sessions if s.recorder),
+            ),
+            ("replayed_total", "counter", "Answers replayed.", sum(len(r.used) for r in replayers)),
+            ("misses_total", "counter", "Requests missed.", sum(len(r.misses) for r in replayers)),
+            (
+                "stalls_total",
+                "counter",
+                "Waits for a request that did not come.",
+                sum(len(r.schedule.stalls()) for r in replayers),
+            ),
+        )
+        return "".join(
+            f"# HELP wiretape_{name} {text}\n"
+            f"# TYPE wiretape_{name} {kind}\n"
+            f"wiretape_{name} {value}\n"
+            for name, kind, text, value in figures
+        )
+
+
+def _session_name(text: str) -> SessionName:
+    if text in {_DEFAULT_NAME, str(DEFAULT_SESSION)}:
+        return DEFAULT_SESSION
+    return parse_session_name(text)

@@ -1,0 +1,220 @@
+"""The proxy's side towards a client: a response's head, framing and ending on the wire.
+
+Writes bytes and nothing else: what to write and when is for the recorder's and the replayer's
+side to say. It frames by itself, because chunk boundaries and endings, broken ones too, must
+be those of the upstream, and the head must hold no field that the upstream did not send.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import socket
+import struct
+import termios
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from wiretape.core.routing import error_body
+from wiretape.server.framing import LAST_CHUNK, Framing
+from wiretape.server.headers import end_to_end
+
+if TYPE_CHECKING:
+    from wiretape.core.model import Headers
+
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, for no time: close() sends RST
+_RESET_WAIT_STEP_S = 0.001
+_RESET_WAIT_STEPS = 1000
+_REASONS = {status.value: status.phrase for status in HTTPStatus}
+
+
+class _Written(web.StreamResponse):
+    """What aiohttp gets back from a handler: a response that is on the wire already."""
+
+    def __init__(self, *, keep_alive: bool) -> None:
+        super().__init__()
+        self._persists = keep_alive
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        """Nothing: the head is out."""
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Nothing: the body is out."""
+
+    @property
+    def keep_alive(self) -> bool:
+        """Whether the connection may carry another request."""
+        return self._persists
+
+
+class Downstream:
+    """One response to one client.
+
+    Attributes:
+        began: a head has been made; no other may be.
+    """
+
+    def __init__(self, request: web.BaseRequest) -> None:
+        self._request = request
+        self._transport = request.transport
+        self._http_1_0 = request.version < (1, 1)
+        self._is_head = request.method == "HEAD"
+        self._persists = request.keep_alive
+        self._framing = Framing.NONE
+        self.began = False
+
+    def handed_back(self) -> web.StreamResponse:
+        """What a handler returns to aiohttp when it has written all."""
+        return _Written(keep_alive=self._persists)
+
+    @property
+    def gone(self) -> bool:
+        """Whether the client has closed its connection."""
+        transport = self._request.transport
+        return transport is None or transport.is_closing()
+
+    @property
+    def paused(self) -> bool:
+        """Whether the client reads more slowly than it is sent to: await `drain` before more."""
+        return self._request.protocol.writing_paused
+
+    async def drain(self) -> None:
+        """Wait until the client has read enough for more to be sent.
+
+        Raises:
+            ConnectionError: the client is gone.
+        """
+        await self._request.writer.drain()
+
+    def write_head(
+        self,
+        status: int,
+        headers: Headers,
+        framing: Framing,
+        *,
+        reason: str | None = None,
+        extra: Headers = (),
+    ) -> bytes:
+        """The head's bytes, for `write`: together with the first chunks where there are some.
+
+        Args:
+            status: the status code.
+            headers: as recorded or received; hop-by-hop fields are left out.
+            framing: the body's, as the upstream framed it.
+            reason: the reason phrase; None for the status code's own.
+            extra: fields of the proxy's own, after the others.
+        """
+        self.began = True
+        lines = [f"HTTP/1.1 {status} {_REASONS.get(status, '') if reason is None else reason}"]
+        lines += [f"{name}: {_one_line(value)}" for name, value in (*end_to_end(headers), *extra)]
+        no_body = self._is_head or status in {204, 304}
+        if framing is Framing.CHUNKED and (self._http_1_0 or no_body):
+            framing = Framing.NONE if no_body else Framing.UNTIL_CLOSE
+        if framing is Framing.CHUNKED:
+            lines.append("Transfer-Encoding: chunked")
+        elif framing is Framing.UNTIL_CLOSE:
+            self._persists = False
+        if not self._persists:
+            lines.append("Connection: close")
+        elif self._http_1_0:
+            lines.append("Connection: keep-alive")
+        self._framing = framing
+        return "\r\n".join((*lines, "\r\n")).encode("latin-1", "replace")
+
+    @property
+    def chunked(self) -> bool:
+        """Whether the body goes out in chunked coding."""
+        return self._framing is Framing.CHUNKED
+
+    def write(self, data: bytes) -> None:
+        """Send bytes: at once as far as the socket takes them, the rest as it drains."""
+        if self._transport is not None:
+            self._transport.write(data)
+
+    @property
+    def last_chunk(self) -> bytes:
+        """What ends the body whole, after its last byte."""
+        return LAST_CHUNK if self.chunked else b""
+
+    def cut(self) -> None:
+        """Close the connection as it stands, without the body's end."""
+        self._persists = False
+        if self._transport is not None:
+            self._transport.close()
+
+    async def reset(self) -> None:
+        """Reset the connection, after what was written has reached the client's machine."""
+        self._persists = False
+        transport = self._transport
+        if transport is None:
+            return
+        sock: socket.socket | None = transport.get_extra_info("socket")
+        if sock is None:
+            transport.abort()
+            return
+        # A reset overtakes and voids what is still unsent, so wait, for a bounded time, until
+        # nothing is.
+        for _ in range(_RESET_WAIT_STEPS):
+            if transport.is_closing() or not (transport.get_write_buffer_size() or _unsent(sock)):
+                break
+            await asyncio.sleep(_RESET_WAIT_STEP_S)
+        if not transport.is_closing():
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        transport.abort()
+
+    def answer(self, answer: Answer) -> None:
+        """Send a whole answer of the proxy's own."""
+        head = self.write_head(answer.status, answer.headers, Framing.LENGTH)
+        self.write(head if self._is_head else head + answer.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer of the proxy's own."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+    @classmethod
+    def of(cls, status: int, body: bytes, content_type: str, extra: Headers = ()) -> Answer:
+        """An answer with the header fields that every answer has, and some more."""
+        own = (("Content-Type", content_type), ("Content-Length", str(len(body))))
+        return cls(status, own + extra, body)
+
+
+def json_answer(status: int, payload: Any, extra: Headers = ()) -> Answer:
+    """An answer in JSON."""
+    body = json.dumps(payload, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    return Answer.of(status, body, "application/json", extra)
+
+
+def error_answer(
+    status: int,
+    target: str,
+    message: str,
+    *,
+    kind: str = "invalid_request_error",
+    code: str = "wiretape_error",
+    extra: Headers = (),
+) -> Answer:
+    """An error of the proxy's own, in the dialect of the target's API."""
+    return json_answer(status, error_body(target, message, kind=kind, code=code), extra)
+
+
+def _one_line(value: str) -> str:
+    # A cassette can hold anything; a line break in a field would begin another (RFC 9110,
+    # section 5.5, has it replaced by a space).
+    return value.translate({10: " ", 13: " ", 0: " "}) if not value.isprintable() else value
+
+
+def _unsent(sock: socket.socket) -> int:
+    try:
+        raw = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
+    except OSError:
+        return 0
+    return int.from_bytes(raw, "little")

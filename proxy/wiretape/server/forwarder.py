@@ -1,0 +1,232 @@
+"""Forwarding: one request to the upstream and its answer back, recorded on the way.
+
+Each chunk goes to the journal, then to the client, as soon as it has been read. How the
+upstream ended is how the client's connection ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wiretape.core.model import Body, Outcome
+from wiretape.errors import UpstreamError
+from wiretape.server.downstream import error_answer
+from wiretape.server.framing import Framing
+from wiretape.server.recorder import Unrecorded
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from aiohttp import web
+
+    from wiretape.core.model import Headers
+    from wiretape.server.downstream import Downstream
+    from wiretape.server.framing import Batch
+    from wiretape.server.recorder import Recorder
+    from wiretape.server.upstream import Exchange, Upstream
+
+_GATEWAY_STATUSES = {Outcome.UPSTREAM_UNREACHABLE: 502, Outcome.UPSTREAM_TIMEOUT: 504}
+
+
+class StreamedBody:
+    """A request body over the size limit: passed on as it comes, and only its digest kept."""
+
+    def __init__(self, request: web.BaseRequest, beginning: bytes) -> None:
+        self._content = request.content
+        self._beginning = beginning
+        self._digest = hashlib.sha256()
+        self._length = 0
+        self.declared_length = request.content_length
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        """The whole body, piece by piece."""
+        if self._beginning:
+            yield self._seen(self._beginning)
+            self._beginning = b""
+        while data := await self._content.readany():
+            yield self._seen(data)
+
+    def body(self) -> Body:
+        """What is kept of the body, as far as it has been passed on."""
+        return Body(None, self._length, self._digest.hexdigest())
+
+    def _seen(self, data: bytes) -> bytes:
+        self._digest.update(data)
+        self._length += len(data)
+        return data
+
+
+async def read_body(request: web.BaseRequest, limit_bytes: int) -> bytes | StreamedBody:
+    """A request's body: whole if it is within the limit, else as a stream."""
+    if not request.body_exists:
+        return b""
+    if "100-continue" in request.headers.get("Expect", "").lower():
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    if (request.content_length or 0) > limit_bytes:
+        return StreamedBody(request, b"")
+    read: list[bytes] = []
+    size_bytes = 0
+    while data := await request.content.readany():
+        read.append(data)
+        size_bytes += len(data)
+        if size_bytes > limit_bytes:
+            return StreamedBody(request, b"".join(read))
+    return read[0] if len(read) == 1 else b"".join(read)
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A client's request, its target without the session's prefix."""
+
+    method: str
+    target: str
+    headers: Headers
+    body: bytes | StreamedBody
+
+
+class Forwarder:
+    """Forwards requests to one upstream.
+
+    Args:
+        upstream: whom to call.
+        read_on: takes over an answer whose client has left, to read it to its end; None to
+            cancel the upstream's work at once instead.
+    """
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        read_on: Callable[[Exchange, Unrecorded], None] | None = None,
+    ) -> None:
+        self._upstream = upstream
+        self._read_on = read_on
+
+    async def forward(
+        self, incoming: Incoming, downstream: Downstream, recorder: Recorder | None
+    ) -> None:
+        """Forward a request and write its answer to the client.
+
+        Raises:
+            CassetteError: the recording cannot begin; nothing has been forwarded.
+            asyncio.CancelledError: the client left, or the proxy stops; all is tidied up.
+        """
+        record = Unrecorded()
+        if isinstance(incoming.body, bytes):
+            record = _begin(recorder, incoming, Body.of(incoming.body))
+        try:
+            try:
+                exchange = await self._send(incoming)
+            finally:
+                if isinstance(incoming.body, StreamedBody):
+                    record = _begin(recorder, incoming, incoming.body.body())
+        except UpstreamError as error:
+            await _answer_for_upstream(incoming, downstream, record, error)
+            return
+        except asyncio.CancelledError:
+            record.client_left()
+            raise
+        try:
+            await _relay(exchange, downstream, record)
+        except (asyncio.CancelledError, ConnectionError):
+            if self._read_on is not None and exchange.outcome is None:
+                record.flush()
+                self._read_on(exchange, record)
+            else:
+                record.client_left()
+                exchange.close()
+            raise
+
+    async def _send(self, incoming: Incoming) -> Exchange:
+        body = incoming.body
+        if isinstance(body, bytes):
+            return await self._upstream.send(
+                incoming.method, incoming.target, incoming.headers, body
+            )
+        return await self._upstream.send(
+            incoming.method,
+            incoming.target,
+            incoming.headers,
+            body.stream(),
+            length=body.declared_length,
+        )
+
+
+async def read_on(exchange: Exchange, record: Unrecorded) -> None:
+    """Read an answer to its end for the record alone."""
+    outcome = exchange.outcome
+    try:
+        while outcome is None:
+            batch, outcome = await exchange.read()
+            record.chunks(batch.pieces)
+        record.end(outcome)
+    finally:
+        record.client_left()
+        exchange.close()
+
+
+def _begin(recorder: Recorder | None, incoming: Incoming, body: Body) -> Unrecorded:
+    if recorder is None:
+        return Unrecorded()
+    return recorder.begin(incoming.method, incoming.target, incoming.headers, body)
+
+
+async def _relay(exchange: Exchange, downstream: Downstream, record: Unrecorded) -> None:
+    record.head(exchange.status, exchange.headers)
+    head = downstream.write_head(
+        exchange.status, exchange.headers, exchange.framing, reason=exchange.reason
+    )
+    if not exchange.ready:
+        record.flush()
+        downstream.write(head)
+        head = b""
+    outcome = None
+    while outcome is None:
+        batch, outcome = await exchange.read()
+        record.chunks(batch.pieces)
+        wire = head + _wire(batch, exchange, downstream)
+        head = b""
+        if outcome is not None:
+            record.end(outcome)
+            wire += downstream.last_chunk if outcome is Outcome.COMPLETE else b""
+        downstream.write(wire)
+        if downstream.paused:
+            await downstream.drain()
+    await _end(outcome, downstream)
+    exchange.close()
+
+
+async def _end(outcome: Outcome, downstream: Downstream) -> None:
+    """End the client's connection as the upstream's ended."""
+    if outcome is Outcome.UPSTREAM_RESET:
+        await downstream.reset()
+    elif outcome is not Outcome.COMPLETE:
+        downstream.cut()
+
+
+async def _answer_for_upstream(
+    incoming: Incoming, downstream: Downstream, record: Unrecorded, error: UpstreamError
+) -> None:
+    """Answer in place of an upstream that gave no response."""
+    status = _GATEWAY_STATUSES.get(error.outcome)
+    if status is None:
+        # It took the request and hung up: so does the proxy, as the client would have seen.
+        record.end(error.outcome)
+        await _end(error.outcome, downstream)
+        return
+    answer = error_answer(
+        status, incoming.target, str(error), kind="api_error", code=error.outcome.value
+    )
+    record.head(status, answer.headers)
+    record.chunks([(answer.body, False)])
+    record.end(error.outcome)
+    downstream.answer(answer)
+
+
+def _wire(batch: Batch, exchange: Exchange, downstream: Downstream) -> bytes:
+    if exchange.framing is Framing.CHUNKED and not downstream.chunked:
+        return b"".join(data for data, _ in batch.pieces)
+    wire = batch.wire
+    return wire[0] if len(wire) == 1 else b"".join(wire)

@@ -1,0 +1,182 @@
+"""HTTP/1.1 body framing (RFC 9112, section 6): raw bytes in, chunks with their boundaries out.
+
+Knows nothing of sockets. Heads are parsed elsewhere; this begins at a body's first byte. It
+exists beside the HTTP library's own parser because that one tells neither how long a chunk
+will be while it is still arriving, nor gives out what it had read before a connection broke.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]*)?")
+_LINE_LIMIT_BYTES = 16 * 1024
+
+
+LAST_CHUNK = b"0\r\n\r\n"
+
+
+class Framing(enum.Enum):
+    """How a body's end is found."""
+
+    CHUNKED = "chunked"
+    LENGTH = "length"
+    UNTIL_CLOSE = "until close"
+    NONE = "none"
+
+
+class FramingError(ValueError):
+    """The peer's chunked coding is broken."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """All that one or several reads brought.
+
+    Attributes:
+        pieces: (bytes, part) in order; `part` says that the next piece belongs to the same HTTP
+            chunk.
+        wire: the same as it stood on the wire, chunk framing included, up to but without the
+            last chunk; for bodies that are not chunked the bytes themselves.
+    """
+
+    pieces: list[tuple[bytes, bool]] = field(default_factory=list)
+    wire: list[bytes] = field(default_factory=list)
+
+
+class BodyDecoder:
+    """Decodes one body.
+
+    Attributes:
+        complete: the whole body has been seen.
+        batch: what was decoded since `take`.
+    """
+
+    __slots__ = ("_closing", "_line", "_remaining", "_trailer", "batch", "complete", "framing")
+
+    def __init__(self, framing: Framing, length: int = 0) -> None:
+        self.framing = framing
+        self.batch = Batch()
+        self.complete = framing is Framing.NONE or (framing is Framing.LENGTH and length == 0)
+        self._remaining = length if framing is Framing.LENGTH else 0
+        self._line = b""  # the beginning of a size line that has not wholly arrived
+        self._closing = b""  # what is still to come of the CRLF that closes a chunk
+        self._trailer = b""  # from the CRLF after the last chunk's size
+
+    def take(self) -> Batch:
+        """All that was decoded since the last call."""
+        batch, self.batch = self.batch, Batch()
+        return batch
+
+    def feed(self, data: bytes) -> None:
+        """Decode some bytes; what comes after the body's end is left alone.
+
+        Raises:
+            FramingError: the chunked coding is broken; what came before stays in the batch.
+        """
+        if self.complete or not data:
+            return
+        if self.framing is Framing.CHUNKED:
+            self._feed_chunked(data)
+            return
+        if self.framing is Framing.LENGTH:
+            data = data[: self._remaining]
+            self._remaining -= len(data)
+            self.complete = self._remaining == 0
+        self.batch.pieces.append((data, False))
+        self.batch.wire.append(data)
+
+    def feed_eof(self) -> None:
+        """The connection was closed cleanly: that is the end of a body framed by it."""
+        if self.framing is Framing.UNTIL_CLOSE:
+            self.complete = True
+
+    def _feed_chunked(self, data: bytes) -> None:
+        if self._trailer:
+            self._feed_trailer(data)
+            return
+        data = self._line + data
+        self._line = b""
+        position = 0
+        try:
+            while True:
+                position = self._feed_chunk_data(data, position)
+                if position == len(data):
+                    return
+                line_end = data.find(b"\r\n", position)
+                if line_end < 0:
+                    self._line = data[position:]
+                    if len(self._line) > _LINE_LIMIT_BYTES:
+                        raise FramingError("a chunk's size line is too long")
+                    return
+                size = _chunk_size(data, position, line_end)
+                if size == 0:
+                    self._feed_trailer(data[line_end:])
+                    return
+                self._remaining = size
+                position = line_end + 2
+        finally:
+            # The last chunk is no part of `wire`: whoever forwards the body writes its own when
+            # the body has ended whole, and none when it has not.
+            if position:
+                self.batch.wire.append(data[:position])
+
+    def _feed_chunk_data(self, data: bytes, position: int) -> int:
+        if self._remaining and position < len(data):
+            piece = data[position : position + self._remaining]
+            position += len(piece)
+            self._remaining -= len(piece)
+            self.batch.pieces.append((piece, self._remaining > 0))
+            if not self._remaining:
+                self._closing = b"\r\n"
+        if self._closing and position < len(data):
+            closing = data[position : position + len(self._closing)]
+            if not self._closing.startswith(closing):
+                raise FramingError("a chunk is longer than its size says")
+            position += len(closing)
+            self._closing = self._closing[len(closing) :]
+        return position
+
+    def _feed_trailer(self, data: bytes) -> None:
+        self._trailer += data
+        self.complete = b"\r\n\r\n" in self._trailer
+        if len(self._trailer) > _LINE_LIMIT_BYTES and not self.complete:
+            raise FramingError("the trailer section is too long")
+
+
+def encode_chunks(pieces: Sequence[tuple[bytes, bool]]) -> list[bytes]:
+    """The wire bytes of each of a body's pieces in chunked coding, without the last chunk.
+
+    Args:
+        pieces: (bytes, part) as in `Batch`. Where the pieces end inside a chunk, its size is
+            given as one byte more than came, so that it stays unfinished.
+    """
+    wire: list[bytes] = []
+    first = 0
+    for index, (data, part) in enumerate(pieces):
+        wire.append(data)
+        if part:
+            continue
+        size = sum(len(piece) for piece in wire[first:])
+        # An empty chunk would be the last chunk.
+        if size:
+            wire[first] = b"%x\r\n%b" % (size, wire[first])
+            wire[index] += b"\r\n"
+        first = index + 1
+    if first < len(wire):
+        size = sum(len(piece) for piece in wire[first:]) + 1
+        wire[first] = b"%x\r\n%b" % (size, wire[first])
+    return wire
+
+
+def _chunk_size(data: bytes, start: int, end: int) -> int:
+    match = _SIZE_LINE.fullmatch(data, start, end)
+    if match is None:
+        raise FramingError(f"bad chunk size {data[start : min(end, start + 20)]!r}")
+    return int(match[1], 16)

@@ -1,0 +1,76 @@
+"""Header fields on their way through the proxy: which go on and which stay on their hop.
+
+Pure functions on `core.model.Headers`; the rules are those of RFC 9110, section 7.6.1.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from wiretape.core.model import Headers
+
+CASSETTE_HEADER = "Wiretape-Cassette"
+
+_HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+
+# The proxy speaks for itself in these: it names the upstream's host, frames the body anew, has
+# answered `Expect` already, and asks for bytes that can be read in a cassette.
+_REPLACED_IN_REQUESTS = frozenset(
+    {"host", "content-length", "expect", "accept-encoding", CASSETTE_HEADER.lower()}
+)
+
+
+def from_raw(raw_headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """Header bytes as they came, as Latin-1 text."""
+    return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in raw_headers)
+
+
+def hop_by_hop(headers: Headers) -> frozenset[str]:
+    """The lower-case names of the fields that concern one connection only."""
+    named = {
+        option.strip().lower()
+        for name, value in headers
+        if name.lower() == "connection"
+        for option in value.split(",")
+    }
+    return _HOP_BY_HOP | named if named else _HOP_BY_HOP
+
+
+def end_to_end(headers: Headers) -> Headers:
+    """The fields that go on to the next hop, in order."""
+    dropped = hop_by_hop(headers)
+    return tuple(field for field in headers if field[0].lower() not in dropped)
+
+
+def for_upstream(headers: Headers) -> list[tuple[str, str]]:
+    """A client's fields as the upstream gets them, as text that encodes to the bytes that came."""
+    dropped = hop_by_hop(headers) | _REPLACED_IN_REQUESTS
+    kept = [(name, _as_utf8(value)) for name, value in headers if name.lower() not in dropped]
+    kept.append(("Accept-Encoding", "identity"))
+    return kept
+
+
+def _as_utf8(value: str) -> str:
+    # aiohttp encodes header text as UTF-8, so bytes that are UTF-8 go through untouched. Others
+    # are transcoded from Latin-1, which is what they mean (RFC 9110, section 5.5).
+    if value.isascii():
+        return value
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return value

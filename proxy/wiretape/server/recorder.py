@@ -1,0 +1,218 @@
+"""Recording: stamps, numbers and journals what crosses the proxy in one session.
+
+Every method returns only when what it was given is in the journal, so that calling it before
+the client's socket is written to is all it takes to lose nothing. It never waits: a journal
+write is one write(2) into the page cache, which outlives the process.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from wiretape.analysis.endings import stream_finished
+from wiretape.cassette.journal import Journal
+from wiretape.cassette.redaction import redact_headers
+from wiretape.cassette.writer import chunk_text, entry_text
+from wiretape.core.model import Body, End, Headers, Outcome, Request, Response, header
+from wiretape.errors import CassetteBusyError, JournalError
+from wiretape.server.clock import SessionClock, utc_now
+from wiretape.server.headers import CASSETTE_HEADER
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+_log = logging.getLogger(__name__)
+
+_EVENT_ENDS = (b"\n\n", b"\n\r\n", b"\r\r")
+_LAST_EVENT_LIMIT_BYTES = 1024 * 1024
+
+
+class Recorder:
+    """One session's recording.
+
+    The journal is made with the first request, so that a session nobody uses leaves no
+    cassette and harms none.
+
+    Args:
+        path: the cassette to be.
+        upstream: the base URL that is recorded.
+        secret_headers: lower-case names to redact besides the well-known ones.
+        continues: append to the cassette if it exists (`new_episodes`), else replace it.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        upstream: str,
+        *,
+        secret_headers: frozenset[str] = frozenset(),
+        continues: bool = False,
+    ) -> None:
+        self.path = path
+        self.failure: JournalError | None = None
+        self.interactions = 0
+        self._upstream = upstream
+        self._secret_headers = secret_headers
+        self._continues = continues
+        self._journal: Journal | None = None
+        self._clock = SessionClock(utc_now())
+        self._last_number = 0
+
+    def begin(self, method: str, target: str, headers: Headers, body: Body) -> InteractionRecorder:
+        """Record a request.
+
+        Raises:
+            CassetteBusyError: another session records under this name.
+            CassetteError: the cassette to be continued cannot be read.
+        """
+        if self._journal is None and self.failure is None:
+            self._open()
+        self._last_number += 1
+        self.interactions += 1
+        kept = tuple(field for field in headers if field[0].lower() != CASSETTE_HEADER.lower())
+        safe = redact_headers(kept, self._secret_headers)
+        number = self._last_number
+        self.write(entry_text(Request(number, self.now_us(), method, target, safe, body)))
+        return InteractionRecorder(self, number, self._secret_headers)
+
+    def now_us(self) -> int:
+        """The time to stamp on what arrives now."""
+        return self._clock.now_us()
+
+    def write(self, text: str) -> None:
+        """Journal some entries. When that fails, recording ends and traffic goes on."""
+        if self._journal is None or self.failure is not None:
+            return
+        try:
+            self._journal.write(text)
+        except JournalError as error:
+            self._fail(error)
+
+    def close(self) -> Path | None:
+        """Finish the cassette; return its path, or None if nothing was recorded.
+
+        Raises:
+            JournalError: it could not be finished; the message says where the recording is.
+        """
+        journal, self._journal = self._journal, None
+        if journal is None:
+            if self.failure is not None:
+                raise self.failure
+            return None
+        return journal.close()
+
+    def _open(self) -> None:
+        try:
+            if self._continues and self.path.exists():
+                self._journal, cassette = Journal.append_to(self.path)
+                last_us = max((entry.at_us for entry in cassette.entries), default=0)
+                since = utc_now() - cassette.recorded
+                start_us = max(last_us, round(since.total_seconds() * 1_000_000))
+                self._clock = SessionClock(cassette.recorded, start_us)
+                self._last_number = max((e.interaction for e in cassette.entries), default=0)
+            else:
+                self._clock = SessionClock(utc_now())
+                self._journal = Journal.create(self.path, self._clock.began, self._upstream)
+        except CassetteBusyError:
+            raise
+        except JournalError as error:
+            self._fail(error)
+        except OSError as error:
+            self._fail(JournalError(self.path, f"cannot be written: {error.strerror or error}"))
+
+    def _fail(self, error: JournalError) -> None:
+        self.failure = error
+        _log.error("recording stopped, traffic goes on unrecorded: %s", error)
+
+
+class Unrecorded:
+    """Stands in for an `InteractionRecorder` where nothing is recorded."""
+
+    def head(self, status: int, headers: Headers) -> None:
+        """Forget it."""
+
+    def flush(self) -> None:
+        """Nothing to do."""
+
+    def chunks(self, pieces: Sequence[tuple[bytes, bool]]) -> None:
+        """Forget them."""
+
+    def end(self, outcome: Outcome) -> None:
+        """Forget it."""
+
+    def client_left(self) -> None:
+        """Forget it."""
+
+
+class InteractionRecorder(Unrecorded):
+    """The recording of one interaction, from its response's head on."""
+
+    def __init__(self, recorder: Recorder, number: int, secret_headers: frozenset[str]) -> None:
+        self.number = number
+        self._recorder = recorder
+        self._secret_headers = secret_headers
+        self._pending = ""
+        self._content_type = ""
+        self._last_event: list[bytes] = []
+        self._ended = False
+
+    def head(self, status: int, headers: Headers) -> None:
+        """Take a response's head; it is journalled with the chunks that came with it.
+
+        Call `flush` before the head is sent alone.
+        """
+        self._content_type = header(headers, "content-type") or ""
+        safe = redact_headers(headers, self._secret_headers)
+        response = Response(self.number, self._recorder.now_us(), status, safe)
+        self._pending += entry_text(response)
+
+    def flush(self) -> None:
+        """Journal what has been taken and not journalled yet."""
+        if self._pending:
+            pending, self._pending = self._pending, ""
+            self._recorder.write(pending)
+
+    def chunks(self, pieces: Sequence[tuple[bytes, bool]]) -> None:
+        """Journal all the chunks that one read brought, with one write."""
+        if not pieces:
+            return
+        at_us = self._recorder.now_us()
+        number = self.number
+        texts = [chunk_text(number, at_us, data, part) for data, part in pieces]
+        self._recorder.write(self._pending + "".join(texts))
+        self._pending = ""
+        self._remember([data for data, _ in pieces])
+
+    def end(self, outcome: Outcome) -> None:
+        """Journal the end, once; later calls change nothing."""
+        if self._ended:
+            return
+        self._ended = True
+        end = End(self.number, self._recorder.now_us(), outcome)
+        self._recorder.write(self._pending + entry_text(end))
+        self._pending = ""
+        self._last_event = []
+
+    def client_left(self) -> None:
+        """Journal the end of an interaction whose client closed its connection.
+
+        Many clients close as soon as they have read a stream's last event, before the end of
+        its body: that is a whole answer.
+        """
+        finished = stream_finished(b"".join(self._last_event), self._content_type)
+        self.end(Outcome.COMPLETE if finished else Outcome.CLIENT_DISCONNECTED)
+
+    def _remember(self, pieces: list[bytes]) -> None:
+        """Keep the pieces since the last event but one ended."""
+        last_event = self._last_event
+        last_event += pieces
+        ends = b"\n" if "ndjson" in self._content_type else _EVENT_ENDS
+        for index in range(len(last_event) - 2, -1, -1):
+            if last_event[index].endswith(ends):
+                del last_event[: index + 1]
+                break
+        else:
+            if sum(map(len, last_event)) > _LAST_EVENT_LIMIT_BYTES:
+                last_event.clear()

@@ -1,0 +1,285 @@
+"""Replaying: the recorded answers of one session, in their order, at their pace, to their ends.
+
+`core.matching` says which recording answers a request and `core.schedule` what is due when;
+this keeps the clock and the sockets. All writes of a session happen in `_pump`, one after the
+other, so the order in which the schedule gives steps out is the order on the wire.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from wiretape.core.matching import Level, Match, Matcher
+from wiretape.core.model import Chunk, End, Interaction, Outcome, Response, header
+from wiretape.core.routing import is_metadata
+from wiretape.core.schedule import Schedule
+from wiretape.core.track import Track
+from wiretape.server.clock import monotonic_ns
+from wiretape.server.downstream import error_answer
+from wiretape.server.framing import Framing, encode_chunks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wiretape.core.matching import Difference, Miss
+    from wiretape.core.model import Body, Cassette, Headers
+    from wiretape.server.downstream import Downstream
+    from wiretape.server.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+Key = tuple[int, int]
+"""An interaction of a session: (index of its cassette, its number there)."""
+
+
+@dataclass(slots=True)
+class _Play:
+    """One recorded answer on its way to one client.
+
+    Attributes:
+        wire: the bytes of each step (head, chunks, end), framed.
+        ending: how the answer ends on the wire.
+        changed: set when the client's socket is full, or the answer has ended.
+    """
+
+    key: Key
+    downstream: Downstream
+    wire: list[bytes]
+    ending: Outcome
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Divergence:
+    """A request that matched, but not to the letter."""
+
+    key: Key
+    level: Level
+    differences: tuple[Difference, ...]
+
+
+class Replayer:
+    """Answers a session's requests from its cassettes.
+
+    Args:
+        cassettes: in the order in which equal requests use them up.
+        settings: matching, speed and order.
+
+    Attributes:
+        trace: set to a list to have every (interaction, step) noted there as it goes out.
+    """
+
+    def __init__(self, cassettes: Sequence[Cassette], settings: Settings) -> None:
+        self.cassettes = tuple(cassettes)
+        self.interactions: dict[Key, Interaction] = {
+            (index, interaction.number): interaction
+            for index, cassette in enumerate(self.cassettes)
+            for interaction in cassette.interactions()
+        }
+        self._settings = settings
+        self._matcher = Matcher(
+            [(key, interaction.request) for key, interaction in self.interactions.items()],
+            settings.rules,
+        )
+        self._tracks = _tracks(self.cassettes, self.interactions)
+        self._timer: asyncio.TimerHandle | None = None
+        self.trace: list[tuple[Key, int]] | None = None
+        self.rewind()
+
+    def rewind(self) -> None:
+        """Begin again: every recording unused. Answers on their way go on unordered."""
+        self._matcher.rewind()
+        self._schedule = Schedule(
+            self._tracks,
+            self._settings.order,
+            self._settings.speed,
+            round(self._settings.order_timeout_s * 1e9),
+        )
+        self._plays: dict[int, _Play] = {}
+        self.used: list[Key] = []
+        self.misses: list[Miss] = []
+        self.divergences: list[Divergence] = []
+
+    @property
+    def schedule(self) -> Schedule:
+        """The state of order and pace."""
+        return self._schedule
+
+    def unused(self) -> list[Key]:
+        """The recordings that no request has used; metadata does not count."""
+        return self._matcher.unused()
+
+    def describe(self, key: Key) -> str:
+        """A recording as a message names it."""
+        cassette = self.cassettes[key[0]]
+        request = self.interactions[key].request
+        return f"#{key[1]} {request.method} {request.target} in {cassette.name}"
+
+    def match(self, method: str, target: str, headers: Headers, body: Body) -> Match | Miss:
+        """Find the recording that answers a request, and note what was found."""
+        found = self._matcher.match(method, target, headers, body)
+        if not isinstance(found, Match):
+            return found
+        self.used.append(found.key)
+        if found.level is not Level.EXACT:
+            differences = tuple(self._matcher.differences(found.key, method, target, headers, body))
+            self.divergences.append(Divergence(found.key, found.level, differences))
+        return found
+
+    async def play(self, match: Match, downstream: Downstream, target: str) -> None:
+        """Send a recorded answer to a client, until it has ended.
+
+        Raises:
+            asyncio.CancelledError: the client left, or the proxy stops.
+            ConnectionError: the client left.
+        """
+        interaction = self.interactions[match.key]
+        wire = _wire(interaction, downstream, match, target)
+        play = _Play(match.key, downstream, wire, interaction.outcome or Outcome.UPSTREAM_CLOSED)
+        schedule = self._schedule
+        handle = schedule.arrive(match.key, monotonic_ns(), again=match.repeated)
+        self._plays[handle] = play
+        try:
+            self._pump()
+            while not play.ended:
+                await play.changed.wait()
+                play.changed.clear()
+                if not play.ended:
+                    await downstream.drain()
+                    schedule.resume(handle, monotonic_ns())
+                    self._pump()
+            if play.ending is Outcome.UPSTREAM_RESET:
+                await downstream.reset()
+        finally:
+            self._plays.pop(handle, None)
+            if not play.ended:
+                schedule.leave(handle, monotonic_ns())
+                self._pump()
+
+    def stop(self) -> None:
+        """Drop the timer; nothing more is sent."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _pump(self) -> None:
+        """Send all that is due, and come back when more will be."""
+        schedule = self._schedule
+        for batch in schedule.due(monotonic_ns()):
+            play = self._plays.get(batch.play)
+            if play is None:
+                continue
+            last = batch.first_step + batch.count
+            play.downstream.write(b"".join(play.wire[batch.first_step : last]))
+            if self.trace is not None:
+                self.trace += [(play.key, step) for step in range(batch.first_step, last)]
+            if last == len(play.wire):
+                play.ended = True
+                play.changed.set()
+                if play.ending not in _LEFT_OPEN:
+                    play.downstream.cut()
+            elif play.downstream.paused:
+                schedule.pause(batch.play)
+                play.changed.set()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        wake_ns = schedule.next_wake_ns()
+        if wake_ns is not None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_at(wake_ns / 1e9, self._pump)
+
+
+# A whole answer leaves the connection open, as does the proxy's own in place of an upstream's;
+# a reset is awaited by the play itself.
+_LEFT_OPEN = {
+    Outcome.COMPLETE,
+    Outcome.UPSTREAM_RESET,
+    Outcome.UPSTREAM_UNREACHABLE,
+    Outcome.UPSTREAM_TIMEOUT,
+}
+
+
+def _wire(
+    interaction: Interaction, downstream: Downstream, match: Match, target: str
+) -> list[bytes]:
+    """The bytes of each step of an answer, as its track in the schedule has them."""
+    marks = (
+        ("Wiretape-Interaction", str(interaction.number)),
+        ("Wiretape-Match", match.level.value),
+    )
+    outcome = interaction.outcome
+    if interaction.response is None:
+        if outcome not in {Outcome.UPSTREAM_UNREACHABLE, Outcome.UPSTREAM_TIMEOUT}:
+            return [b""]
+        status = 502 if outcome is Outcome.UPSTREAM_UNREACHABLE else 504
+        text = f"no response from the upstream (recorded: {outcome.value})"
+        answer = error_answer(
+            status, target, text, kind="api_error", code=outcome.value, extra=marks
+        )
+        head = downstream.write_head(status, answer.headers, Framing.LENGTH)
+        return [head + answer.body]
+    response = interaction.response
+    head = downstream.write_head(
+        response.status, response.headers, replay_framing(interaction), extra=marks
+    )
+    pieces = [(chunk.data, chunk.part) for chunk in interaction.chunks]
+    steps = encode_chunks(pieces) if downstream.chunked else [data for data, _ in pieces]
+    wire = [head, *steps]
+    if interaction.end is not None:
+        wire.append(downstream.last_chunk if outcome is Outcome.COMPLETE else b"")
+    return wire
+
+
+def replay_framing(interaction: Interaction) -> Framing:
+    """How a recorded body was framed, told from its head.
+
+    A cassette written by hand need say nothing: it is streamed in chunks then.
+    """
+    response = interaction.response
+    if response is None or response.status in {204, 304} or interaction.request.method == "HEAD":
+        return Framing.NONE
+    if "chunked" in (header(response.headers, "transfer-encoding") or "").lower():
+        return Framing.CHUNKED
+    if header(response.headers, "content-length") is not None:
+        return Framing.LENGTH
+    if "close" in (header(response.headers, "connection") or "").lower():
+        return Framing.UNTIL_CLOSE
+    return Framing.CHUNKED
+
+
+def _tracks(cassettes: Sequence[Cassette], interactions: dict[Key, Interaction]) -> list[Track]:
+    offsets = [0]
+    for cassette in cassettes:
+        # A gap of two keeps the last of one cassette apart from the first of the next.
+        offsets.append(offsets[-1] + len(cassette.entries) + 2)
+    return [_track(key, interaction, offsets[key[0]]) for key, interaction in interactions.items()]
+
+
+def _track(key: Key, interaction: Interaction, offset: int) -> Track:
+    positions = [position + offset for position in interaction.positions]
+    steps: list[Response | Chunk | End] = []
+    if interaction.response is not None:
+        steps.append(interaction.response)
+    steps += interaction.chunks
+    if interaction.end is not None:
+        steps.append(interaction.end)
+    ats_us = [step.at_us for step in steps]
+    request = interaction.request
+    if interaction.response is None:
+        # Nothing but its end, or not even that: one step, whatever it is.
+        ats_us = ats_us[-1:] or [request.at_us]
+        positions = [positions[0], positions[-1]]
+    return Track(
+        key=key,
+        request_position=positions[0],
+        request_at_us=request.at_us,
+        positions=tuple(positions[1:]),
+        ats_us=tuple(ats_us),
+        end_position=positions[-1],
+        ordered=not is_metadata(request.method, request.target),
+    )

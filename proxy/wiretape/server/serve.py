@@ -1,0 +1,192 @@
+"""A serving proxy: sockets, signals, and what is said at the beginning and the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import signal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from wiretape.cassette.library import find_abandoned
+from wiretape.core.addresses import Address
+from wiretape.core.model import Mode
+from wiretape.core.routing import DEFAULT_SESSION
+from wiretape.errors import UsageError, WiretapeError
+from wiretape.server.app import App
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from wiretape.server.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+_STEP_S = 0.02
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a proxy leaves behind.
+
+    Attributes:
+        reports: one for each session, as `GET sessions/NAME` gives it.
+        written: the cassettes that were finished.
+        errors: one line each: recordings that could not be finished.
+        failed: a session was strict about has failed: a miss, or an unused recording.
+    """
+
+    reports: tuple[dict[str, Any], ...]
+    written: tuple[Path, ...]
+    errors: tuple[str, ...]
+    failed: bool
+
+
+class Running:
+    """A proxy that listens.
+
+    Attributes:
+        url: where, without a trailing slash.
+        app: the application behind it.
+    """
+
+    def __init__(self, app: App, runner: web.ServerRunner, address: Address) -> None:
+        self.app = app
+        self.url = f"http://{address}"
+        self._runner = runner
+        self._summary: Summary | None = None
+
+    async def stop(self, *, hurry: asyncio.Event | None = None) -> Summary:
+        """Finish what is in flight, close the sessions and stop listening.
+
+        Args:
+            hurry: once set, what is still in flight is cut off.
+        """
+        if self._summary is not None:
+            return self._summary
+        for site in list(self._runner.sites):
+            await site.stop()
+        if self.app.in_flight:
+            count = len(self.app.in_flight)
+            _log.warning("waiting for %d in flight; interrupt again to cut them off", count)
+        deadline = asyncio.get_running_loop().time() + self.app.settings.grace_s
+        while self.app.in_flight and asyncio.get_running_loop().time() < deadline:
+            if hurry is not None and hurry.is_set():
+                break
+            await asyncio.sleep(_STEP_S)
+        await self.app.close()
+        await self._runner.cleanup()
+        written, errors = self.app.sessions.close_all()
+        sessions = self.app.sessions.all()
+        self._summary = Summary(
+            tuple(session.report() for session in sessions),
+            tuple(written),
+            tuple(str(error) for error in errors),
+            any(session.failed() for session in sessions),
+        )
+        return self._summary
+
+
+async def start(settings: Settings) -> Running:
+    """Make a proxy listen.
+
+    Raises:
+        UsageError: it cannot listen there, or the directory cannot be recorded into.
+        CassetteError: what it is to replay cannot be read.
+    """
+    _check_directory(settings)
+    app = App(settings)
+    try:
+        if settings.mode is Mode.REPLAY and (settings.cassette or settings.cassettes):
+            app.sessions.get(DEFAULT_SESSION)
+        runner = web.ServerRunner(app.server(), handle_signals=False, shutdown_timeout=0.5)
+        await runner.setup()
+        listen = settings.listen
+        site = web.TCPSite(runner, listen.host, listen.port, backlog=4096, reuse_address=True)
+        try:
+            await site.start()
+        except OSError as error:
+            await runner.cleanup()
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            raise UsageError(
+                f"cannot listen on {listen}: {reason.lower()};"
+                " choose another address with --listen (port 0: any free one)"
+            ) from None
+    except WiretapeError:
+        await app.close()
+        raise
+    port = runner.addresses[0][1]
+    return Running(app, runner, Address(listen.host, port))
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Running]:
+    """A proxy for as long as the context lasts."""
+    proxy = await start(settings)
+    try:
+        yield proxy
+    finally:
+        await proxy.stop()
+
+
+async def serve(settings: Settings, ready: Callable[[Running], None]) -> Summary:
+    """Serve until SIGINT or SIGTERM; a second one cuts off what is still in flight.
+
+    Args:
+        settings: of the proxy.
+        ready: is called once it answers.
+
+    Raises:
+        WiretapeError: as `start`.
+    """
+    stop, hurry = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def interrupted() -> None:
+        (hurry if stop.is_set() else stop).set()
+
+    for number in _STOP_SIGNALS:
+        loop.add_signal_handler(number, interrupted)
+    try:
+        proxy = await start(settings)
+        # What has been set up stays: the collector need not look through it every time.
+        gc.collect()
+        gc.freeze()
+        ready(proxy)
+        await stop.wait()
+        return await proxy.stop(hurry=hurry)
+    finally:
+        for number in _STOP_SIGNALS:
+            loop.remove_signal_handler(number)
+
+
+def any_port(settings: Settings) -> Settings:
+    """The same settings on any free loopback port."""
+    return replace(settings, listen=Address("127.0.0.1", 0))
+
+
+def _check_directory(settings: Settings) -> None:
+    """Say at once what would else be said with the first request."""
+    directory = settings.directory
+    if settings.mode in {Mode.RECORD, Mode.ONCE, Mode.NEW_EPISODES}:
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"cannot make the cassette directory {directory}: {error.strerror}"
+            ) from None
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise UsageError(f"cannot write into the cassette directory {directory}")
+    for part in find_abandoned(directory):
+        _log.warning(
+            "%s was left by a recording that did not end; finish it with: wiretape recover %s",
+            part,
+            directory,
+        )

@@ -1,0 +1,260 @@
+"""Sessions: which cassette a request is recorded into or answered from, and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any, cast
+
+from wiretape.cassette.library import cassette_path, find_cassettes, timestamp_name
+from wiretape.cassette.loader import load
+from wiretape.core.model import Mode
+from wiretape.errors import CassetteBusyError, CassetteNotFoundError, JournalError, UsageError
+from wiretape.server.clock import utc_now
+from wiretape.server.recorder import Recorder
+from wiretape.server.replayer import Replayer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wiretape.core.model import Cassette
+    from wiretape.core.routing import SessionName
+    from wiretape.server.replayer import Key
+    from wiretape.server.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+_CLOSE_WAIT_STEP_S = 0.01
+_CLOSE_WAIT_STEPS = 500
+
+
+class Session:
+    """One live use of one cassette.
+
+    Attributes:
+        mode: what happens to its requests; `once` has been resolved.
+        path: its cassette; None if it replays several or passes all through.
+        recorder: set if it may record.
+        replayer: set if it may replay.
+        in_flight: how many of its requests are being answered.
+    """
+
+    def __init__(self, name: SessionName, mode: Mode, path: Path | None) -> None:
+        self.name = name
+        self.mode = mode
+        self.path = path
+        self.recorder: Recorder | None = None
+        self.replayer: Replayer | None = None
+        self.in_flight = 0
+
+    async def settle(self) -> bool:
+        """Wait a while for what is in flight; whether nothing is any more."""
+        for _ in range(_CLOSE_WAIT_STEPS):
+            if not self.in_flight:
+                return True
+            await asyncio.sleep(_CLOSE_WAIT_STEP_S)
+        return False
+
+    def failed(self) -> bool:
+        """Whether a strict run has failed: a miss, or a recording that was not used."""
+        replayer = self.replayer
+        return replayer is not None and bool(replayer.misses or replayer.unused())
+
+    def report(self) -> dict[str, Any]:
+        """What has come of the session so far, as JSON."""
+        report: dict[str, Any] = {
+            "session": str(self.name),
+            "mode": self.mode.value,
+            "cassette": str(self.path) if self.path else None,
+            "in_flight": self.in_flight,
+            "recorded": self.recorder.interactions if self.recorder else 0,
+            "error": str(self.recorder.failure)
+            if self.recorder and self.recorder.failure
+            else None,
+            "interactions": 0,
+            "used": [],
+            "unused": [],
+            "misses": [],
+            "stalls": [],
+            "divergences": [],
+        }
+        replayer = self.replayer
+        if replayer is None:
+            return report
+
+        def named(key: Key) -> dict[str, Any]:
+            request = replayer.interactions[key].request
+            return {
+                "cassette": replayer.cassettes[key[0]].name,
+                "interaction": key[1],
+                "method": request.method,
+                "target": request.target,
+            }
+
+        report["interactions"] = len(replayer.interactions)
+        report["used"] = [named(key) for key in replayer.used]
+        report["unused"] = [named(key) for key in replayer.unused()]
+        report["misses"] = [
+            {**miss.to_json(), "text": miss.text(replayer.describe)} for miss in replayer.misses
+        ]
+        report["stalls"] = [
+            {
+                "waiting": named(cast("Key", stall.waiting)),
+                "missing": named(cast("Key", stall.missing)),
+                "waited_s": stall.waited_ns / 1e9,
+            }
+            for stall in replayer.schedule.stalls()
+        ]
+        report["divergences"] = [
+            {
+                **named(divergence.key),
+                "match": divergence.level.value,
+                "differences": [difference.to_json() for difference in divergence.differences],
+            }
+            for divergence in replayer.divergences
+        ]
+        return report
+
+
+class Sessions:
+    """All sessions of a proxy, opened when they are first named."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._open: dict[SessionName, Session] = {}
+        self._finished: list[Session] = []
+        self._cassettes: dict[Path, Cassette] = {}
+
+    def get(self, name: SessionName) -> Session:
+        """The open session of this name, opened if need be.
+
+        Raises:
+            UsageError: the name is no good, or one must be given.
+            CassetteError: there is no such cassette to replay, or it cannot be read.
+        """
+        session = self._open.get(name)
+        if session is None:
+            session = self._open[name] = self._make(name)
+        return session
+
+    def find(self, name: SessionName) -> Session | None:
+        """The open session of this name, if it is open."""
+        return self._open.get(name)
+
+    def all(self) -> list[Session]:
+        """Every session, open or closed, in the order in which they were opened."""
+        return [*self._finished, *self._open.values()]
+
+    async def rewind(self, session: Session) -> bool:
+        """Begin a session again; False if something stayed in flight, which forbids it."""
+        if not await session.settle():
+            return False
+        if session.replayer is not None:
+            session.replayer.rewind()
+        return True
+
+    async def close(self, session: Session) -> Path | None:
+        """Close a session and finish its cassette; return what was written, if anything was.
+
+        Raises:
+            UsageError: something stayed in flight.
+            JournalError: the cassette could not be finished.
+        """
+        if not await session.settle():
+            raise UsageError(
+                f"session {session.name} has {session.in_flight} requests in flight;"
+                " close it when they have ended"
+            )
+        return self._close_now(session)
+
+    def close_all(self) -> tuple[list[Path], list[JournalError]]:
+        """Close every session; return the cassettes that were written and what went wrong."""
+        written: list[Path] = []
+        errors: list[JournalError] = []
+        for session in list(self._open.values()):
+            try:
+                path = self._close_now(session)
+            except JournalError as error:
+                errors.append(error)
+            else:
+                written += [path] if path else []
+        return written, errors
+
+    def _close_now(self, session: Session) -> Path | None:
+        self._open.pop(session.name, None)
+        self._finished.append(session)
+        if session.replayer is not None:
+            session.replayer.stop()
+        if session.recorder is None:
+            return None
+        path = session.recorder.close()
+        if path is not None:
+            self._cassettes.pop(path, None)
+        return path
+
+    def _make(self, name: SessionName) -> Session:
+        settings = self._settings
+        mode = settings.mode
+        if mode is Mode.PASSTHROUGH:
+            return Session(name, mode, None)
+        path = self._path(name, mode)
+        if mode is Mode.ONCE:
+            assert path is not None  # noqa: S101  only a replay has no path of its own
+            mode = Mode.REPLAY if path.exists() else Mode.RECORD
+        session = Session(name, mode, path)
+        if mode is Mode.REPLAY:
+            session.replayer = Replayer(self._load(path), settings)
+            return session
+        assert path is not None  # noqa: S101  as above
+        self._refuse_busy(path)
+        continues = mode is Mode.NEW_EPISODES
+        session.recorder = Recorder(
+            path,
+            settings.upstream,
+            secret_headers=settings.secret_headers,
+            continues=continues,
+        )
+        if continues:
+            session.replayer = Replayer(self._load(path) if path.exists() else [], settings)
+        return session
+
+    def _path(self, name: SessionName, mode: Mode) -> Path | None:
+        settings = self._settings
+        cassette = name.cassette or settings.cassette
+        if cassette is not None:
+            return cassette_path(settings.directory, cassette)
+        if mode is Mode.REPLAY:
+            return None
+        if mode is Mode.RECORD:
+            return cassette_path(settings.directory, timestamp_name(utc_now()))
+        raise UsageError(
+            f"mode {mode.value} needs to know which cassette: give --cassette NAME,"
+            " or /@NAME in the base URL"
+        )
+
+    def _load(self, path: Path | None) -> list[Cassette]:
+        if path is not None:
+            if not path.exists():
+                raise CassetteNotFoundError(
+                    path, f"record it with: wiretape record --cassette {path.stem}"
+                )
+            paths = [path]
+        else:
+            paths = list(self._settings.cassettes) or find_cassettes(self._settings.directory)
+            if not paths:
+                raise CassetteNotFoundError(
+                    self._settings.directory, "record one with: wiretape record"
+                )
+        return [self._cassette(each) for each in paths]
+
+    def _cassette(self, path: Path) -> Cassette:
+        cassette = self._cassettes.get(path)
+        if cassette is None:
+            cassette = self._cassettes[path] = load(path)
+            for warning in cassette.warnings:
+                _log.warning("%s: %s", path, warning)
+        return cassette
+
+    def _refuse_busy(self, path: Path) -> None:
+        if any(other.recorder and other.path == path for other in self._open.values()):
+            raise CassetteBusyError(path)

@@ -1,0 +1,55 @@
+"""What a proxy is told at its start, as one frozen value. Nothing reads it but the server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wiretape.core.addresses import DEFAULT_LISTEN, DEFAULT_UPSTREAM, Address, parse_listen
+from wiretape.core.matching import Rules
+from wiretape.core.model import Mode  # noqa: TC001  a field of a dataclass
+from wiretape.core.tempo import Order, Speed
+
+MAX_BODY_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of one proxy.
+
+    Attributes:
+        mode: what is done with requests.
+        directory: where cassettes are, and are made.
+        cassette: the default session's cassette; None for a new one (recording) or all
+            `cassettes` (replay).
+        cassettes: the files that the default session replays; all in `directory` if empty.
+        upstream: base URL without trailing slash.
+        listen: where to listen.
+        allow_hosts: names in Host that are answered to besides loopback ones, lower-case.
+        secret_headers: header names to redact besides the well-known ones, lower-case.
+        max_body_bytes: request bodies over this are streamed through and not kept.
+        keep_reading: read an answer to its end when its client has left, for the record.
+        rules: how requests match.
+        speed: how fast answers replay.
+        order: in which order overlapping answers replay.
+        order_timeout_s: how long the order may wait for a request that does not come.
+        grace_s: how long a shutdown waits for what is in flight.
+        strict: a miss or an unused recording is a failure of the whole session.
+    """
+
+    mode: Mode
+    directory: Path = Path("cassettes")
+    cassette: str | None = None
+    cassettes: tuple[Path, ...] = ()
+    upstream: str = DEFAULT_UPSTREAM
+    listen: Address = field(default_factory=lambda: parse_listen(DEFAULT_LISTEN))
+    allow_hosts: frozenset[str] = frozenset()
+    secret_headers: frozenset[str] = frozenset()
+    max_body_bytes: int = MAX_BODY_BYTES
+    keep_reading: bool = False
+    rules: Rules = field(default_factory=Rules)
+    speed: Speed = field(default_factory=lambda: Speed(None))
+    order: Order = field(default_factory=lambda: Order("recorded"))
+    order_timeout_s: float = 2.0
+    grace_s: float = 30.0
+    strict: bool = False
