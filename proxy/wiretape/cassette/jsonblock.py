@@ -1,0 +1,136 @@
+"""A JSON value as readable YAML: block style, small leaf collections in flow, prompts as literals.
+
+Knows how YAML spells JSON values; nothing of requests. The emitter is written by hand because
+a request is on the path of an answer: PyYAML's takes some fifty times as long.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wiretape.cassette.scalars import (
+    block_scalar,
+    float_scalar,
+    flow_scalar,
+    key_scalar,
+    literal_scalar,
+)
+
+_FLOW_WIDTH = 100
+_FLOW_ITEMS = 16
+_DEEPEST = 100
+# libyaml looks 1024 characters ahead for the colon after a key.
+_LONGEST_KEY = 1000
+# Beyond this, decimal digits take quadratic time to read.
+_LARGEST_INT_BITS = 1300
+
+
+def json_block(value: Any, pad: str) -> str:
+    """The value as it stands after `json:`, from the space or line break to the last line's end.
+
+    Args:
+        value: what JSON can hold.
+        pad: the spaces before the key `json`.
+
+    Raises:
+        ValueError: YAML cannot hold it (a surrogate, an overlong key) or should not (too deep,
+            a huge integer).
+    """
+    out: list[str] = []
+    if isinstance(value, dict) and value:
+        out.append("")
+        _mapping(out, value, pad + "  ", pad + "  ", 1)
+    else:
+        _node(out, "", value, pad, 1)
+    return "\n".join(out)
+
+
+def _node(out: list[str], lead: str, value: Any, pad: str, depth: int) -> None:
+    """Append the value behind `lead`, a key with its colon or a dash that stands at `pad`."""
+    if isinstance(value, str):
+        literal = literal_scalar(value, pad + "  ")
+        out.append(f"{lead} {block_scalar(value) if literal is None else literal}")
+    elif not isinstance(value, dict | list):
+        out.append(f"{lead} {_atom(value)}")
+    elif (flow := _leaf(value)) is not None:
+        out.append(f"{lead} {flow}")
+    elif depth >= _DEEPEST:
+        raise ValueError("nested too deeply for YAML")
+    elif isinstance(value, list):
+        if lead.endswith("-"):
+            _sequence(out, value, lead + " ", pad + "  ", depth + 1)
+        else:
+            out.append(lead)
+            _sequence(out, value, pad, pad, depth + 1)
+    elif lead.endswith("-"):
+        _mapping(out, value, lead + " ", pad + "  ", depth + 1)
+    else:
+        out.append(lead)
+        _mapping(out, value, pad + "  ", pad + "  ", depth + 1)
+
+
+def _mapping(out: list[str], value: dict[str, Any], first: str, pad: str, depth: int) -> None:
+    """Append a mapping whose keys stand behind `pad`, the first one behind `first`."""
+    start = first
+    for key, item in value.items():
+        _node(out, f"{start}{_key(key)}:", item, pad, depth)
+        start = pad
+
+
+def _sequence(out: list[str], value: list[Any], first: str, pad: str, depth: int) -> None:
+    start = first
+    for item in value:
+        _node(out, f"{start}-", item, pad, depth)
+        start = pad
+
+
+def _leaf(value: dict[str, Any] | list[Any]) -> str | None:
+    """The collection in flow style if it holds scalars only and fits on a line."""
+    if len(value) > _FLOW_ITEMS:
+        return None
+    room = _FLOW_WIDTH
+    parts: list[str] = []
+    is_mapping = isinstance(value, dict)
+    for item in value.values() if isinstance(value, dict) else value:
+        if isinstance(item, str):
+            if len(item) > room or "\n" in item:
+                return None
+            part = flow_scalar(item)
+        elif isinstance(item, dict | list):
+            if item:
+                return None
+            part = "{}" if isinstance(item, dict) else "[]"
+        else:
+            part = _atom(item)
+        room -= len(part) + 2
+        if room < 0:
+            return None
+        parts.append(part)
+    if not is_mapping:
+        return f"[{', '.join(parts)}]"
+    keys = [_key(key) for key in value]
+    if sum(map(len, keys)) > room:
+        return None
+    pairs = [f"{key}: {part}" for key, part in zip(keys, parts, strict=True)]
+    return f"{{{', '.join(pairs)}}}"
+
+
+def _key(key: str) -> str:
+    text = key_scalar(key)
+    if len(text) > _LONGEST_KEY:
+        raise ValueError("a key too long for YAML")
+    return text
+
+
+def _atom(value: float | bool | None) -> str:  # noqa: FBT001 # a JSON value, no switch
+    if value is None:
+        return "null"
+    if value is True:
+        return "true"
+    if value is False:
+        return "false"
+    if isinstance(value, float):
+        return float_scalar(value)
+    if value.bit_length() > _LARGEST_INT_BITS:
+        raise ValueError("an integer too long for YAML")
+    return int.__repr__(value)

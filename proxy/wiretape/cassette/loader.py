@@ -1,0 +1,210 @@
+"""Cassette files read and checked, with clear errors.
+
+Knows files and what may be wrong with them as such; what they say is left to the modules called.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import re
+import stat
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from wiretape.cassette.document import Document, DocumentError, VersionError
+from wiretape.cassette.fastload import read_text
+from wiretape.cassette.torn import Mended, mend
+from wiretape.core.model import Cassette
+from wiretape.errors import (
+    CassetteError,
+    CassetteNotFoundError,
+    CorruptCassetteError,
+    UnsupportedVersionError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SUFFIX = ".yaml"
+PART_SUFFIX = ".yaml.part"
+
+_BLOCK = 1 << 20
+_VERSION = re.compile(r"(?:#.*\n|\n)*wiretape:[ ]+([0-9]{1,9})[ ]*(?:#.*)?\n")
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+def load(path: Path, *, tolerate_torn: bool | None = None) -> Cassette:
+    """Read a cassette.
+
+    Args:
+        path: the file.
+        tolerate_torn: whether a torn ending is left out with a warning, as after a crash;
+            None: only in a `.part`, where a recording may have died.
+
+    Raises:
+        CassetteNotFoundError: no file is there.
+        CorruptCassetteError: it is no cassette, with the line and entry that are wrong.
+        UnsupportedVersionError: it was written in another format version.
+        CassetteError: it cannot be read.
+        WiretapeError: PyYAML has no C loader.
+    """
+    return loads(read_bytes(path), path, tolerate_torn=tolerate_torn)
+
+
+def loads(
+    text: str | bytes,
+    path: Path,
+    *,
+    name: str | None = None,
+    tolerate_torn: bool | None = None,
+) -> Cassette:
+    """Read a cassette from its text; `path` is where it is from, for names and errors.
+
+    Args:
+        text: the file's content.
+        path: the file.
+        name: the cassette's name; by default the file's without `.yaml` or `.yaml.part`.
+        tolerate_torn: as in `load`.
+
+    Raises:
+        CassetteError: as in `load`.
+    """
+    content = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    if tolerate_torn is None:
+        tolerate_torn = path.name.endswith(PART_SUFFIX)
+    warnings: tuple[str, ...] = ()
+    if tolerate_torn:
+        mended = read_torn(content, path)
+        document, warnings = mended.document, mended.warnings
+    else:
+        document = read_whole(content, path)
+    return Cassette(
+        name=cassette_name(path) if name is None else name,
+        recorded=document.head.recorded,
+        upstream=document.head.upstream,
+        entries=tuple(document.timeline.entries),
+        warnings=(*warnings, *document.timeline.warnings()),
+    )
+
+
+def cassette_name(path: Path) -> str:
+    """A cassette file's name without its suffix."""
+    return path.name.removesuffix(".part").removesuffix(SUFFIX)
+
+
+def read_whole(content: bytes, path: Path) -> Document:
+    """Read a cassette that was closed.
+
+    Raises:
+        CassetteError: as in `load`.
+    """
+    with _naming(content, path), _without_gc():
+        try:
+            return read_text(content.decode("utf-8-sig"))
+        except DocumentError as error:
+            if not error.syntax or _mended(content) is None:
+                raise
+            raise CorruptCassetteError(
+                path,
+                f"the file breaks off in its last entry ({error.reason}); `wiretape recover`"
+                f" keeps what is before it, once the file is renamed to {path.name}.part",
+                line=error.line,
+                entry=error.entry,
+            ) from error
+
+
+def read_torn(content: bytes, path: Path) -> Mended:
+    """Read a cassette whose last entry may be torn.
+
+    Raises:
+        CassetteError: as in `load`.
+    """
+    with _naming(content, path), _without_gc():
+        return mend(content)
+
+
+def _mended(content: bytes) -> Mended | None:
+    try:
+        return mend(content)
+    except (DocumentError, VersionError, UnicodeDecodeError):
+        return None
+
+
+@contextmanager
+def _naming(content: bytes, path: Path) -> Iterator[None]:
+    """Turn what the readers raise into errors that name the file, line and entry."""
+    if not content.strip():
+        raise CorruptCassetteError(path, "the file is empty")
+    if content.startswith(_UTF16):
+        raise CorruptCassetteError(path, "the file is UTF-16; a cassette is UTF-8")
+    try:
+        yield
+    except VersionError as error:
+        raise UnsupportedVersionError(path, error.version) from error
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        reason = f"not UTF-8: byte 0x{content[error.start]:02x}"
+        raise CorruptCassetteError(path, reason, line=line) from error
+    except RecursionError as error:
+        raise CorruptCassetteError(path, "nested too deeply") from error
+    except DocumentError as error:
+        # Another version may be written in ways that this one cannot read.
+        version = _VERSION.match(content[:_BLOCK].decode("utf-8-sig", "replace"))
+        if version is not None and version[1] != "1":
+            raise UnsupportedVersionError(path, int(version[1])) from error
+        raise CorruptCassetteError(
+            path,
+            error.reason,
+            line=error.line,
+            entry=error.entry,
+        ) from error
+
+
+@contextmanager
+def _without_gc() -> Iterator[None]:
+    """Loading makes many objects and no cycles; collecting among them takes longer than reading."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def read_bytes(path: Path) -> bytes:
+    """A regular file's content.
+
+    Raises:
+        CassetteNotFoundError: no file is there.
+        CorruptCassetteError: it is no regular file, or holds binary data.
+        CassetteError: it cannot be read.
+    """
+    try:
+        # Without O_NONBLOCK, opening a FIFO would wait for a writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise CassetteNotFoundError(path) from None
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise CorruptCassetteError(path, "not a regular file")
+        blocks = []
+        while block := os.read(descriptor, _BLOCK):
+            blocks.append(block)
+            # A sparse or binary file of any size is refused before it fills the memory.
+            if not blocks[0].rstrip(b"\0") or (len(blocks) > 1 and not block.rstrip(b"\0")):
+                raise CorruptCassetteError(path, "a file of zeros")
+        return b"".join(blocks)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    finally:
+        os.close(descriptor)
+
+
+def _unreadable(path: Path, error: Exception) -> CassetteError:
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    return CassetteError(path, f"cannot be read: {reason}")

@@ -1,0 +1,218 @@
+"""YAML text as a small tree: scalars with their text as written, and a line for each node.
+
+Knows YAML through libyaml's events, and nothing of cassettes. It refuses what a cassette has no
+use for and an attacker has: aliases, anchors, foreign tags, duplicate keys, deep nesting.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from wiretape.cassette.scalars import ODD
+from wiretape.errors import WiretapeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DEEPEST = 150
+
+_TAG = "tag:yaml.org,2002:"
+_SCALAR_TAGS = frozenset({"str", "int", "float", "bool", "null", "timestamp"})
+_BREAKS = frozenset("\r\n\x85\u2028\u2029")
+
+
+class NodeError(Exception):
+    """The text is no YAML, or YAML that no cassette holds.
+
+    Attributes:
+        reason: what is wrong.
+        line: where, counted from 1.
+        syntax: whether it is no YAML at all, as a torn file is.
+    """
+
+    def __init__(self, reason: str, line: int, *, syntax: bool = False) -> None:
+        self.reason = reason
+        self.line = line
+        self.syntax = syntax
+        super().__init__(f"line {line}: {reason}")
+
+
+@dataclass(slots=True)
+class Scalar:
+    """A scalar: its text as written, unquoted; the tag is None where the text was plain."""
+
+    text: str
+    tag: str | None
+    line: int
+
+
+@dataclass(slots=True)
+class Sequence:
+    """A list of nodes."""
+
+    items: list[Node]
+    line: int
+
+
+@dataclass(slots=True)
+class Mapping:
+    """Nodes by the text of their keys, in order."""
+
+    items: dict[str, Node]
+    line: int
+
+
+Node = Scalar | Sequence | Mapping
+
+
+class Events:
+    """The events of one YAML document, one after the other, and nodes composed from them.
+
+    Args:
+        text: the document.
+        first_line: the number of its first line, counted from 1.
+
+    Raises:
+        NodeError: (also from each method) the text is wrong there.
+        WiretapeError: PyYAML was installed without its C loader.
+    """
+
+    def __init__(self, text: str, first_line: int = 1) -> None:
+        loader = getattr(yaml, "CSafeLoader", None)
+        if loader is None:
+            raise WiretapeError(
+                "PyYAML is installed without its C loader, which reads cassettes; install a wheel"
+                " of it: pip install --force-reinstall --only-binary :all: PyYAML",
+            )
+        self._first_line = first_line
+        self._check_characters(text)
+        self._events: Iterator[Any] = yaml.parse(text, Loader=loader)
+
+    def _check_characters(self, text: str) -> None:
+        if text.isascii() and text.replace("\n", "").isprintable():
+            return
+        for match in ODD.finditer(text):
+            character = match[0]
+            if character not in _BREAKS and character not in "\t\ufeff":
+                line = self._first_line + text.count("\n", 0, match.start())
+                raise NodeError(f"the character U+{ord(character):04X} cannot stand in YAML", line)
+
+    def next(self) -> Any:
+        """The next event.
+
+        Raises:
+            NodeError: the text goes on in no way that YAML knows, or with an alias or anchor.
+        """
+        try:
+            event = next(self._events)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            reason = ", ".join(part for part in (error.context, error.problem) if part)
+            raise NodeError(
+                f"not valid YAML: {reason}",
+                self._first_line + (mark.line if mark else 0),
+                syntax=True,
+            ) from error
+        except (yaml.YAMLError, UnicodeEncodeError) as error:
+            raise NodeError(f"not valid YAML: {error}", self._first_line, syntax=True) from error
+        except StopIteration:
+            raise NodeError("the document ends here", self._first_line, syntax=True) from None
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise NodeError("aliases and anchors (* and &) are not allowed", self.line(event))
+        return event
+
+    def line(self, event: Any) -> int:
+        """Where an event starts, counted from 1."""
+        line: int = event.start_mark.line + self._first_line
+        return line
+
+    def start(self) -> Any:
+        """The event that opens the document's root.
+
+        Raises:
+            NodeError: there is no document.
+        """
+        self.next()
+        event = self.next()
+        if isinstance(event, yaml.StreamEndEvent):
+            raise NodeError("the document is empty", self.line(event))
+        return self.next()
+
+    def finish(self) -> None:
+        """Read past the document's end.
+
+        Raises:
+            NodeError: something follows it.
+        """
+        self.next()
+        event = self.next()
+        if not isinstance(event, yaml.StreamEndEvent):
+            raise NodeError("a second document begins; a cassette is one", self.line(event))
+
+    def node(self, event: Any, depth: int = 0) -> Node:
+        """The node that the event opens, with all that is in it.
+
+        Raises:
+            NodeError: something in it is wrong.
+        """
+        line = self.line(event)
+        if isinstance(event, yaml.ScalarEvent):
+            return Scalar(event.value, self._scalar_tag(event), line)
+        if depth > DEEPEST:
+            raise NodeError(f"nested more than {DEEPEST} levels deep", line)
+        if isinstance(event, yaml.SequenceStartEvent):
+            self._check_tag(event, "seq")
+            items = []
+            while not isinstance(event := self.next(), yaml.SequenceEndEvent):
+                items.append(self.node(event, depth + 1))
+            return Sequence(items, line)
+        return self.mapping(event, depth)
+
+    def mapping(self, event: Any, depth: int = 0) -> Mapping:
+        """The mapping that the event opens, with all that is in it.
+
+        Raises:
+            NodeError: something in it is wrong.
+        """
+        line = self.line(event)
+        self._check_tag(event, "map")
+        fields: dict[str, Node] = {}
+        while (key := self.key()) is not None:
+            if key.text in fields:
+                raise NodeError(f"the key {key.text!r} stands twice", key.line)
+            fields[key.text] = self.node(self.next(), depth + 1)
+        return Mapping(fields, line)
+
+    def key(self) -> Scalar | None:
+        """The next key of a mapping, or None at its end.
+
+        Raises:
+            NodeError: the key is no scalar, or a merge key.
+        """
+        event = self.next()
+        if isinstance(event, yaml.MappingEndEvent):
+            return None
+        if not isinstance(event, yaml.ScalarEvent):
+            raise NodeError("a key must be a scalar", self.line(event))
+        key = Scalar(event.value, self._scalar_tag(event), self.line(event))
+        if key.text == "<<" and key.tag is None:
+            raise NodeError("merge keys (<<) are not allowed", key.line)
+        return key
+
+    def _scalar_tag(self, event: Any) -> str | None:
+        tag: str | None = event.tag
+        if tag is None:
+            return None if event.implicit[0] else "str"
+        if tag == "!":
+            return "str"
+        short = tag.removeprefix(_TAG)
+        if short not in _SCALAR_TAGS:
+            raise NodeError(f"the tag {tag} is not allowed", self.line(event))
+        return short
+
+    def _check_tag(self, event: Any, kind: str) -> None:
+        if event.tag not in (None, "!", _TAG + kind):
+            raise NodeError(f"the tag {event.tag} is not allowed here", self.line(event))

@@ -1,0 +1,159 @@
+"""The `.part` file of a recording: its lock, its identity, its bytes, its way to a final name.
+
+Knows the operating system's promises (flock, rename, link, fsync); nothing of what is inside.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from wiretape.errors import CassetteBusyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+_BLOCK = 1 << 20
+_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_TRIES = 10
+_PAUSE_S = 0.002
+_NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+
+
+def open_locked(part: Path, *, create: bool) -> int:
+    """Open a `.part` for appending and hold it until the descriptor is closed.
+
+    Raises:
+        CassetteBusyError: somebody else holds it.
+        OSError: it cannot be opened, or is no regular file.
+    """
+    tries = 0
+    while True:
+        descriptor = os.open(part, _FLAGS | (os.O_CREAT if create else 0), 0o666)
+        try:
+            info = os.fstat(descriptor)
+            if not stat.S_ISREG(info.st_mode):
+                raise OSError(errno.EINVAL, "not a regular file", str(part))
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whoever held it may just have renamed or removed it.
+            if is_at(descriptor, part):
+                return descriptor
+        except BlockingIOError:
+            # A recorder writes the head at once; an empty file is held by one that looks for
+            # abandoned files, and not for long.
+            tries += 1
+            if info.st_size or tries > _TRIES:
+                os.close(descriptor)
+                raise CassetteBusyError(part) from None
+            time.sleep(_PAUSE_S)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def is_held(part: Path) -> bool:
+    """Whether a recorder holds the `.part` now; also true where nothing is left to be found."""
+    try:
+        descriptor = os.open(part, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return not is_at(descriptor, part)
+    finally:
+        os.close(descriptor)
+
+
+def is_at(descriptor: int, path: Path) -> bool:
+    """Whether the path leads to this very file."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path, follow_symlinks=False))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def place_of(descriptor: int) -> str:
+    """Where the file is now, as far as the system tells."""
+    try:
+        return os.readlink(f"/proc/self/fd/{descriptor}")
+    except OSError:
+        return "a place unknown"
+
+
+def write_all(descriptor: int, content: bytes) -> None:
+    """Write everything, however many writes it takes.
+
+    Raises:
+        OSError: not everything could be written.
+    """
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def read_all(descriptor: int) -> bytes:
+    """The whole file's content.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    blocks = []
+    offset = 0
+    while block := os.pread(descriptor, _BLOCK, offset):
+        blocks.append(block)
+        offset += len(block)
+    return b"".join(blocks)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make names in the directory survive a power cut, where the file system can."""
+    with suppress(OSError):
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def move_to_first_free(path: Path, targets: Iterable[Path]) -> Path:
+    """Rename a file to the first of the targets that does not exist, never over another file.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
+    for target in targets:
+        try:
+            os.link(path, target, follow_symlinks=False)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            if not _reserve(target):
+                continue
+            path.replace(target)
+            return target
+        path.unlink()
+        return target
+    raise FileExistsError(errno.EEXIST, "no free name", str(path))
+
+
+def _reserve(target: Path) -> bool:
+    """Make an empty file, so that nobody else takes the name; False if it is taken."""
+    try:
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666))
+    except FileExistsError:
+        return False
+    return True

@@ -1,0 +1,214 @@
+"""Entries as text, in the cassette format, version 1 (DESIGN, "Cassette format").
+
+Knows the layout of every entry; opens no file. Whatever it writes for one entry stands by itself:
+cut anywhere, it can be told from a whole one (see `loader`), because a chunk and an end are one
+line each, a response ends with its headers in braces, and a request ends with its headers too
+unless its Content-Length tells how long a body follows them.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import TYPE_CHECKING
+
+from wiretape.cassette.bodies import content_length, json_value
+from wiretape.cassette.jsonblock import json_block
+from wiretape.cassette.scalars import (
+    block_scalar,
+    flow_scalar,
+    key_scalar,
+    literal_scalar,
+    quoted,
+    seconds_scalar,
+    time_scalar,
+)
+from wiretape.core.model import Cassette, Chunk, Entry, Headers, Request, Response
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+VERSION = 1
+
+_WIDTH = 100
+_LONGEST_KEY = 1000
+_PLAIN_NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_EVENT = re.compile(rb"(?:event: ([^\r\n]*)\n)?data: ([^\r\n]*)")
+
+
+def header_text(recorded: datetime, upstream: str) -> str:
+    """A cassette's head, up to and including `entries:`; by itself a cassette without entries.
+
+    Args:
+        recorded: the wall clock at `at: 0`; a naive time is taken as UTC.
+        upstream: the base URL.
+    """
+    return (
+        f"wiretape: {VERSION}\nrecorded: {time_scalar(recorded)}\n"
+        f"upstream: {block_scalar(wire_text(upstream))}\nentries:\n"
+    )
+
+
+def entry_text(entry: Entry) -> str:
+    """One entry, from its dash in column 0 to its last line's end."""
+    if isinstance(entry, Chunk):
+        return chunk_text(entry.interaction, entry.at_us, entry.data, entry.part)
+    if isinstance(entry, Request):
+        return _request_text(entry)
+    if isinstance(entry, Response):
+        return (
+            f"- response: {entry.interaction}\n"
+            f"  at: {seconds_scalar(entry.at_us)}\n"
+            f"  status: {entry.status}\n"
+            f"  headers: {_headers(entry.headers)}\n"
+        )
+    at = seconds_scalar(entry.at_us)
+    return f"- {{end: {entry.interaction}, at: {at}, outcome: {entry.outcome.value}}}\n"
+
+
+def cassette_text(cassette: Cassette) -> str:
+    """The whole document. Its warnings are not part of it."""
+    head = header_text(cassette.recorded, cassette.upstream)
+    return head + "".join(map(entry_text, cassette.entries))
+
+
+def chunk_text(number: int, at_us: int, data: bytes, part: bool = False) -> str:  # noqa: FBT001, FBT002 # as in Chunk; keywords cost time here
+    """A chunk entry: one line, in the most readable form that gives the bytes back exactly.
+
+    Args:
+        number: the interaction.
+        at_us: microseconds since the session began.
+        data: the chunk's bytes.
+        part: whether the interaction's next chunk entry belongs to the same HTTP chunk.
+    """
+    # This function runs once per chunk that crosses the proxy. The commonest chunk, one event
+    # of printable text, is therefore told at once; `isprintable` is stricter than YAML.
+    if not part and data[:6] == b"data: " and data[-2:] == b"\n\n":
+        try:
+            text = data[6:-2].decode()
+        except UnicodeDecodeError:
+            pass
+        else:
+            if text.isprintable():
+                if "'" in text:
+                    text = text.replace("'", "''")
+                return (
+                    f"- {{chunk: {number}, at: {at_us // 1000000}.{at_us % 1000000:06d}"
+                    f", sse: '{text}'}}\n"
+                )
+    tail = ", part: true" if part else ""
+    return f"- {{chunk: {number}, at: {seconds_scalar(at_us)}, {_chunk_form(data)}{tail}}}\n"
+
+
+def _chunk_form(data: bytes) -> str:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return f"base64: '{base64.b64encode(data).decode()}'"
+    form = _sse(data) if data.endswith(b"\n\n") else None
+    if form is None and data.endswith(b"\n"):
+        form = _ndjson(data)
+    return f"text: {quoted(data.decode())}" if form is None else form
+
+
+def _sse(data: bytes) -> str | None:
+    items = []
+    for piece in data[:-2].split(b"\n\n"):
+        match = _EVENT.fullmatch(piece)
+        if match is None:
+            return None
+        event, payload = match.groups()
+        text = quoted(payload.decode())
+        if event is not None:
+            text = f"{{event: {flow_scalar(event.decode())}, data: {text}}}"
+        items.append(text)
+    return f"sse: {_one_or_list(items)}"
+
+
+def _ndjson(data: bytes) -> str | None:
+    if b"\r" in data:
+        return None
+    lines = data[:-1].split(b"\n")
+    if not all(line.startswith((b"{", b"[")) for line in lines):
+        return None
+    return f"ndjson: {_one_or_list([quoted(line.decode()) for line in lines])}"
+
+
+def _one_or_list(items: list[str]) -> str:
+    return items[0] if len(items) == 1 else f"[{', '.join(items)}]"
+
+
+def _request_text(entry: Request) -> str:
+    head = (
+        f"- request: {entry.interaction}\n"
+        f"  at: {seconds_scalar(entry.at_us)}\n"
+        f"  method: {block_scalar(wire_text(entry.method))}\n"
+        f"  target: {block_scalar(_target_text(entry.target))}\n"
+    )
+    headers = f"  headers: {_headers(entry.headers)}\n"
+    declared = content_length(entry.headers)
+    body = _body(entry, declared)
+    if entry.body.length == (declared or 0):
+        return head + headers + body
+    # Nothing would tell a cut body from a whole one, so the headers close the entry instead.
+    return head + (body or "  text: ''\n") + headers
+
+
+def _body(entry: Request, declared: int | None) -> str:
+    content = entry.body.content
+    if content is None:
+        return f"  sha256: {quoted(entry.body.digest())}\n  length: {entry.body.length}\n"
+    if not content:
+        return ""
+    try:
+        return f"  json:{json_block(json_value(content, declared), '  ')}\n"
+    except ValueError:
+        pass
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        return f"  base64: '{base64.b64encode(content).decode()}'\n"
+    return f"  text: {literal_scalar(text, '    ') or block_scalar(text)}\n"
+
+
+def _headers(headers: Headers) -> str:
+    """A flow mapping: on one line if short, else a line each. Names keep their order."""
+    fields: dict[str, list[str]] = {}
+    for name, value in headers:
+        fields.setdefault(wire_text(name), []).append(_header_value(value))
+    pairs = []
+    for name, values in fields.items():
+        key = key_scalar(name)
+        mark = "? " if len(key) > _LONGEST_KEY else ""
+        pairs.append(f"{mark}{key}{' ' * bool(mark)}: {_one_or_list(values)}")
+    line = f"{{{', '.join(pairs)}}}"
+    if len(line) <= _WIDTH:
+        return line
+    return "{\n    " + ",\n    ".join(pairs) + "}"
+
+
+def _header_value(value: str) -> str:
+    return value if _PLAIN_NUMBER.fullmatch(value) else flow_scalar(wire_text(value))
+
+
+def wire_text(text: str) -> str:
+    """Text of the wire without surrogates, which no file can hold.
+
+    aiohttp decodes undecodable bytes to surrogates (PEP 383); such text becomes Latin-1, as
+    `core.model` has it.
+    """
+    if text.isascii() or not _SURROGATE.search(text):
+        return text
+    try:
+        content = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        content = text.encode("utf-8", "surrogatepass")
+    return content.decode("latin-1")
+
+
+def _target_text(target: str) -> str:
+    """A target whose stray bytes are percent-encoded, as RFC 3986, section 2.1, wants them."""
+    if target.isascii():
+        return target
+    return _SURROGATE.sub(lambda match: f"%{ord(match[0]) & 0xFF:02X}", target)
