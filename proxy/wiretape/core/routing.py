@@ -126,9 +126,9 @@ def check_cassette_name(name: str) -> str:
 def _check_segment(segment: str, whole: str) -> None:
     if segment in {"", ".", ".."}:
         raise UsageError(f"bad cassette name {whole!r}: it must stay inside the cassette directory")
-    if any(character in "\\~" or not character.isprintable() for character in segment):
+    if any(character in "\\/~" or not character.isprintable() for character in segment):
         raise UsageError(
-            f"bad cassette name {whole!r}: a name may not hold a backslash, ~"
+            f"bad cassette name {whole!r}: a name may not hold a backslash, ~,"
             " or a control character"
         )
     if len(segment.encode("utf-8", "surrogatepass")) > _SEGMENT_LIMIT_BYTES:

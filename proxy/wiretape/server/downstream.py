@@ -111,9 +111,8 @@ class Downstream:
         self.began = True
         lines = [f"HTTP/1.1 {status} {_REASONS.get(status, '') if reason is None else reason}"]
         lines += [f"{name}: {_one_line(value)}" for name, value in (*end_to_end(headers), *extra)]
-        no_body = self._is_head or status in {204, 304}
-        if framing is Framing.CHUNKED and (self._http_1_0 or no_body):
-            framing = Framing.NONE if no_body else Framing.UNTIL_CLOSE
+        if framing is Framing.CHUNKED and self._http_1_0:
+            framing = Framing.UNTIL_CLOSE
         if framing is Framing.CHUNKED:
             lines.append("Transfer-Encoding: chunked")
         elif framing is Framing.UNTIL_CLOSE:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from wiretape.core.matching import Level, Match, Matcher
-from wiretape.core.model import Chunk, End, Interaction, Outcome, Response, header
+from wiretape.core.model import Interaction, Outcome, header
 from wiretape.core.routing import is_metadata
 from wiretape.core.schedule import Schedule
 from wiretape.core.track import Track
@@ -255,25 +255,23 @@ def replay_framing(interaction: Interaction) -> Framing:
 def _tracks(cassettes: Sequence[Cassette], interactions: dict[Key, Interaction]) -> list[Track]:
     offsets = [0]
     for cassette in cassettes:
-        # A gap of two keeps the last of one cassette apart from the first of the next.
-        offsets.append(offsets[-1] + len(cassette.entries) + 2)
+        offsets.append(offsets[-1] + len(cassette.entries) + 1)
     return [_track(key, interaction, offsets[key[0]]) for key, interaction in interactions.items()]
 
 
 def _track(key: Key, interaction: Interaction, offset: int) -> Track:
-    positions = [position + offset for position in interaction.positions]
-    steps: list[Response | Chunk | End] = []
-    if interaction.response is not None:
-        steps.append(interaction.response)
-    steps += interaction.chunks
-    if interaction.end is not None:
-        steps.append(interaction.end)
-    ats_us = [step.at_us for step in steps]
     request = interaction.request
-    if interaction.response is None:
-        # Nothing but its end, or not even that: one step, whatever it is.
-        ats_us = ats_us[-1:] or [request.at_us]
-        positions = [positions[0], positions[-1]]
+    # Doubled, so that there is room for a step where the recording has no entry.
+    positions = [(position + offset) * 2 for position in interaction.positions]
+    ats_us = [chunk.at_us for chunk in interaction.chunks]
+    if interaction.response is not None:
+        ats_us.insert(0, interaction.response.at_us)
+    if interaction.end is not None:
+        ats_us.append(interaction.end.at_us)
+    if not ats_us:
+        # The recorder died before anything came: one step, which closes the connection.
+        positions.append(positions[0] + 1)
+        ats_us.append(request.at_us)
     return Track(
         key=key,
         request_position=positions[0],

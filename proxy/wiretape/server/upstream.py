@@ -204,8 +204,11 @@ class Exchange:
         self._decoder = response.tap.decoder
         self.status = response.status
         self.reason = response.reason or ""
-        self.headers: Headers = from_raw(response.raw_headers)
         self.framing = self._decoder.framing if self._decoder else Framing.NONE
+        self.headers: Headers = from_raw(response.raw_headers)
+        if self.framing is Framing.UNTIL_CLOSE and "connection" not in response.headers:
+            # Said, so that the recording tells this framing from one that was left open.
+            self.headers += (("Connection", "close"),)
         self.outcome: Outcome | None = None
         self.error: str | None = None
 

@@ -1,0 +1,1 @@
+"""What tests share: a scripted upstream and a client that sees the wire."""
