@@ -1,0 +1,100 @@
+"""Which recorded conversations are closest to a live one, by fingerprints alone.
+
+Knows conversations as sequences of whole numbers; knows nothing of what is said in them. A
+conversation of n items is compared with another in about log2(n) steps, so that ten thousand
+recordings can be ranked within a few hundredths of a second.
+"""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A request in fingerprints. They hold within one process only.
+
+    Attributes:
+        forward: at i, a fingerprint of the conversation's items 0 to i together.
+        backward: at i, a fingerprint of its last i + 1 items together.
+        fields: fingerprints of the other top-level fields, each with its name.
+    """
+
+    forward: Sequence[int]
+    backward: Sequence[int]
+    fields: Sequence[int]
+
+    @classmethod
+    def of(cls, items: Sequence[str], fields: Iterable[str]) -> Shape:
+        """Take the fingerprints of canonical texts."""
+        prints = [hash(item) for item in items]
+        return cls(
+            _chain(prints),
+            _chain(reversed(prints)),
+            array("q", [hash(field) for field in fields]),
+        )
+
+    def shared(self, other: Shape) -> tuple[int, int]:
+        """How many items the two conversations have in common at the start, and at the end.
+
+        No item is counted twice: the sum is at most the shorter one's length.
+        """
+        shorter = min(len(self.forward), len(other.forward))
+        start = _agreeing(self.forward, other.forward, shorter)
+        return start, _agreeing(self.backward, other.backward, shorter - start)
+
+
+def _chain(prints: Iterable[int]) -> array[int]:
+    chain = array("q")
+    link = 0
+    for fingerprint in prints:
+        link = hash((link, fingerprint))
+        chain.append(link)
+    return chain
+
+
+def _agreeing(one: Sequence[int], other: Sequence[int], most: int) -> int:
+    """The length of the common prefix, at most `most`: each link vouches for all before it."""
+    least = 0
+    if not most or one[0] != other[0]:
+        return least
+    while least < most:
+        middle = (least + most + 1) // 2
+        if one[middle - 1] == other[middle - 1]:
+            least = middle
+        else:
+            most = middle - 1
+    return least
+
+
+def closest(live: Shape, recorded: Sequence[tuple[int, Shape]]) -> list[int]:
+    """The numbers of those recorded that are closest to `live` and equally close, in order.
+
+    Those count as closest that have the most items in common at the start and the end, of these
+    those with the most at the start, then those of the most equal length, then those with
+    the fewest differing fields.
+    """
+    best: tuple[int, int, int] | None = None
+    tied: list[tuple[int, Shape]] = []
+    length = len(live.forward)
+    for candidate in recorded:
+        shape = candidate[1]
+        start, end = live.shared(shape)
+        rank = (-start - end, -start, abs(len(shape.forward) - length))
+        if best is None or rank < best:
+            best = rank
+            tied = [candidate]
+        elif rank == best:
+            tied.append(candidate)
+    fields = frozenset(live.fields)
+    differing = [
+        (len(fields) + len(shape.fields) - 2 * len(fields.intersection(shape.fields)), number)
+        for number, shape in tied
+    ]
+    fewest = min(differing, default=(0, 0))[0]
+    return [number for count, number in differing if count == fewest]

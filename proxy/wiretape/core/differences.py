@@ -1,0 +1,180 @@
+"""What differs between a recorded request and a live one, place by place.
+
+Knows JSON documents and how the levels loosen conversations; it judges nothing and knows no
+index. A difference is stated where the live request has it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
+
+from wiretape.core.conversation import Level, loosen, order, put, rounds, taken
+from wiretape.core.excerpt import excerpts, shown
+from wiretape.core.payload import ABSENT, dump_json
+from wiretape.core.pointer import format_pointer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wiretape.core.canonical import Reading
+    from wiretape.core.conversation import Item
+    from wiretape.core.pointer import Pointer
+
+MAX_DEPTH = 60
+"""Deeper than this, values are compared whole."""
+
+MAX_DIFFERENCES = 200
+"""Past this many the comparison ends: nobody reads on, and a long list may differ everywhere."""
+
+MAX_ALIGNED = 40_000
+"""Lists whose lengths multiply to more are paired by index: aligning takes quadratic time."""
+
+MAX_JSON_CHARACTERS = 1_000
+"""A longer value is given as an excerpt in `to_json`."""
+
+_WORD = re.compile(r"\w+")
+_WEIGHED_CHARACTERS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One place where a recorded and a live request differ.
+
+    Attributes:
+        pointer: a JSON Pointer into the body, as received (as recorded for what was not
+            received), or `method`, `target` or `body` where that differs as a whole.
+        recorded: the recorded value, ABSENT if there is none.
+        received: the live value, ABSENT if there is none.
+    """
+
+    pointer: str
+    recorded: Any
+    received: Any
+
+    def text(self) -> str:
+        """One printable line: the pointer and both values, cut around where they differ."""
+        recorded, received = excerpts(shown(self.recorded), shown(self.received))
+        return f"{self.pointer}: recorded {recorded}, received {received}"
+
+    def to_json(self) -> dict[str, Any]:
+        """`pointer`, `recorded` and `received`; the key of an absent value is left out.
+
+        A long value is an excerpt of its JSON text.
+        """
+        texts = shown(self.recorded), shown(self.received)
+        values = (self.recorded, self.received)
+        if max(map(len, texts)) > MAX_JSON_CHARACTERS or any(isinstance(v, bytes) for v in values):
+            cut = excerpts(*texts)
+        else:
+            cut = values
+        named = zip(("recorded", "received"), values, cut, strict=True)
+        return {"pointer": self.pointer} | {n: c for n, value, c in named if value is not ABSENT}
+
+    def distance(self) -> float:
+        """How far the values are apart, from just over 0 (the same words) to 1 (none shared)."""
+        if self.recorded is ABSENT or self.received is ABSENT:
+            return 1.0
+        one, other = _words(self.recorded), _words(self.received)
+        return 1.0 - 0.99 * 2 * len(one & other) / max(1, len(one) + len(other))
+
+
+def _words(value: Any) -> set[str]:
+    text = value if isinstance(value, str) else shown(value)
+    return set(_WORD.findall(text[:_WEIGHED_CHARACTERS]))
+
+
+def differences(
+    recorded: Reading, received: Reading, level: Level, ignore: tuple[Pointer, ...] = ()
+) -> list[Difference]:
+    """What keeps two requests from agreeing at `level`; nothing if they do.
+
+    Both readings have to be of whole bodies: what is ignored is passed over here, so that
+    pointers stay true to the bodies.
+    """
+    found: list[Difference] = []
+    if recorded.method != received.method:
+        found.append(Difference("method", recorded.method, received.method))
+    if (recorded.path, recorded.query) != (received.path, received.query):
+        found.append(Difference("target", recorded.target, received.target))
+    one, other = recorded.payload, received.payload
+    walk = _Walk(ignore, found)
+    if isinstance(one, dict) and isinstance(other, dict):
+        field = recorded.conversation_field
+        if field is not None and field == received.conversation_field:
+            items = _aligned(recorded.items, received.items, level)
+            one, other = {**one, field: items[0]}, {**other, field: items[1]}
+        walk.compare(one, other, ())
+    elif isinstance(one, list) and isinstance(other, list):
+        walk.compare(one, other, ())
+    elif one != other:
+        found.append(Difference("body", one, other))
+    return found
+
+
+def _aligned(
+    recorded: list[Item], received: list[Item], level: Level
+) -> tuple[list[Item], list[Item]]:
+    """Both conversations loosened, the recorded results standing where the received ones do."""
+    recorded, received = loosen(recorded, level), loosen(received, level)
+    if level is Level.EXACT:
+        return recorded, received
+    # The rounds are paired by their turn: a message put in between must not part them.
+    for places, slots in zip(rounds(received), rounds(recorded), strict=False):
+        if len(places) == len(slots):
+            came, kept = taken(received, places), taken(recorded, slots)
+            for place, index in zip(order(came), order(kept), strict=True):
+                came[place] = kept[index]
+            recorded = put(recorded, slots, came)
+    return recorded, received
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """A walk through two documents at once that notes where they differ."""
+
+    ignore: tuple[Pointer, ...]
+    found: list[Difference]
+
+    def compare(self, recorded: Any, received: Any, path: tuple[str, ...]) -> None:
+        if len(self.found) >= MAX_DIFFERENCES or any(p.covers(path) for p in self.ignore):
+            return
+        shallow = len(path) < MAX_DEPTH
+        if shallow and isinstance(recorded, dict) and isinstance(received, dict):
+            if all(recorded.get(name) == received.get(name) for name in ("role", "type")):
+                for name in recorded | received:
+                    self.compare(
+                        recorded.get(name, ABSENT), received.get(name, ABSENT), (*path, name)
+                    )
+                return
+        elif shallow and isinstance(recorded, list) and isinstance(received, list):
+            self._compare_lists(recorded, received, path)
+            return
+        if ABSENT in (recorded, received) or dump_json(recorded) != dump_json(received):
+            self.found.append(Difference(format_pointer(path) or "body", recorded, received))
+
+    def _compare_lists(
+        self, recorded: list[Any], received: list[Any], path: tuple[str, ...]
+    ) -> None:
+        """Tell items that were put in or left out from those that changed."""
+        ones, others = [dump_json(i) for i in recorded], [dump_json(i) for i in received]
+        for one, other in _pairs(ones, others):
+            self.compare(
+                ABSENT if one is None else recorded[one],
+                ABSENT if other is None else received[other],
+                (*path, str(one if other is None else other)),
+            )
+
+
+def _pairs(ones: list[str], others: list[str]) -> Iterator[tuple[int | None, int | None]]:
+    """Which items of two lists to compare: indexes, None where the other has no counterpart."""
+    if len(ones) == len(others) or len(ones) * len(others) > MAX_ALIGNED:
+        yield from zip_longest(range(len(ones)), range(len(others)))
+        return
+    alignment = SequenceMatcher(None, ones, others, autojunk=False)
+    for tag, start, end, other_start, other_end in alignment.get_opcodes():
+        if tag != "equal":
+            yield from zip_longest(range(start, end), range(other_start, other_end))

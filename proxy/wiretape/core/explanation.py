@@ -1,0 +1,210 @@
+"""Explains a miss: picks the closest recording, and tries what would make it match.
+
+Knows readings, fingerprints and differences; knows no index and no recording's name. Nothing
+is suggested that was not tried.
+"""
+
+from __future__ import annotations
+
+import math
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wiretape.core.canonical import Reading
+from wiretape.core.conversation import LEVELS
+from wiretape.core.differences import differences
+from wiretape.core.pointer import parse_pointer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from wiretape.core.conversation import Level
+    from wiretape.core.differences import Difference
+    from wiretape.core.model import Request
+    from wiretape.core.pointer import Pointer
+
+MAX_CANDIDATES = 100
+"""Of recordings whose fingerprints are equally close, so many are read to find the closest."""
+
+MAX_CANDIDATE_BYTES = 1_000_000
+"""And so many bytes of bodies at most (but one body in any case)."""
+
+MAX_IGNORED = 3
+"""More flags than this are no suggestion: record again."""
+
+_MOSTLY = 0.5
+_INSTRUCTIONS = ("system", "developer")
+_TEXTS = ("prompt", "input")
+
+# Ignoring how the answer is to be framed would hand a stream to a client that wants none.
+_NEVER_IGNORED = frozenset({"/stream"})
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A recorded request that may be the closest."""
+
+    number: int
+    request: Request
+    used: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The closest recording, what differs, and what would help.
+
+    Attributes:
+        closest: the closest recording.
+        agreeing: how many items of the live conversation agree with it.
+        differences: what differs, in the order of the document; if it is another
+            conversation, then what was said first.
+        another_conversation: whether it differs from its beginning and nearly throughout.
+        suggestion: what would make it match, ready to paste.
+    """
+
+    closest: Candidate
+    agreeing: int
+    differences: tuple[Difference, ...]
+    another_conversation: bool
+    suggestion: str | None
+
+
+def explain(
+    live: Reading,
+    candidates: Sequence[Candidate],
+    level: Level,
+    ignore: tuple[Pointer, ...],
+) -> Explanation:
+    """Pick the closest of the candidates (one at least, all equally close by fingerprints).
+
+    Args:
+        live: the whole live request, nothing ignored.
+        candidates: in order of preference where they are equally close.
+        level: the level that is in force.
+        ignore: the pointers that are in force.
+    """
+    nearest = math.inf
+    for candidate, recorded in _read(candidates):
+        found = differences(recorded, live, level, ignore)
+        distance = sum(difference.distance() for difference in found)
+        if distance < nearest:
+            nearest, closest, reading, differing = distance, candidate, recorded, found
+    changes = _changes(live, differing)
+    said = _said(reading, live)
+    mostly = sum(changes.get(place, 0.0) for place in said) > _MOSTLY * len(said)
+    another = mostly and changes.get(said[0], 0.0) > _MOSTLY
+    if another:
+        differing.sort(key=lambda difference: _place(live, difference) is None)
+    return Explanation(
+        closest,
+        sum(str(index) not in changes for index in range(len(live.items))),
+        tuple(differing),
+        another,
+        _suggestion(reading, live, level, ignore, only_level=mostly),
+    )
+
+
+def _read(candidates: Sequence[Candidate]) -> Iterator[tuple[Candidate, Reading]]:
+    """Those worth reading in full, each spelling of a request once."""
+    room = MAX_CANDIDATE_BYTES
+    seen = set()
+    for candidate in candidates[:MAX_CANDIDATES]:
+        request = candidate.request
+        reading = Reading(request.method, request.target, request.headers, request.body)
+        verbatim = reading.verbatim()
+        if verbatim not in seen:
+            seen.add(verbatim)
+            yield candidate, reading
+            room -= request.body.length
+            if room < 0:
+                return
+
+
+def _place(live: Reading, difference: Difference) -> str | None:
+    """Where in the conversation a difference lies: an item's index, or the one text's name."""
+    _, name, place, *_ = (*difference.pointer.split("/"), "", "")
+    if name == live.conversation_field:
+        return place or name
+    return name if name in _TEXTS and not place else None
+
+
+def _changes(live: Reading, differing: Sequence[Difference]) -> dict[str, float]:
+    """How far (0 to 1) each place of the conversation that differs has changed."""
+    changes: dict[str, float] = {}
+    for difference in differing:
+        place = _place(live, difference)
+        if place is not None:
+            changes[place] = max(changes.get(place, 0.0), difference.distance())
+    return changes
+
+
+def _said(recorded: Reading, live: Reading) -> list[str]:
+    """The places of the conversation but for its instructions."""
+    longer = max(live.items, recorded.items, key=len)
+    return [
+        str(index)
+        for index, item in enumerate(longer)
+        if not (isinstance(item, dict) and item.get("role") in _INSTRUCTIONS)
+    ] or [name for name in _TEXTS if isinstance(live.payload, dict) and name in live.payload]
+
+
+def _suggestion(
+    recorded: Reading,
+    live: Reading,
+    level: Level,
+    ignore: tuple[Pointer, ...],
+    *,
+    only_level: bool,
+) -> str | None:
+    """The fewest flags that make the two agree; None if there are none to recommend."""
+    if recorded.path != live.path:
+        return _base_url(recorded, live, level, ignore)
+    levels = LEVELS[LEVELS.index(level) :]
+    for looser in levels[1:]:
+        if _agree(recorded, live, looser, ignore):
+            return f"--match {looser.value}"
+    if only_level:
+        return None
+    for looser in levels:
+        pointers = _ignorable(live, differences(recorded, live, looser, ignore))
+        if pointers and _agree(recorded, live, looser, ignore + pointers):
+            flags = [f"--match {looser.value}"] if looser is not level else []
+            flags += [f"--ignore {shlex.quote(pointer.text)}" for pointer in pointers]
+            return " ".join(flags)
+    return None
+
+
+def _base_url(
+    recorded: Reading, live: Reading, level: Level, ignore: tuple[Pointer, ...]
+) -> str | None:
+    """The change of the client's base URL that makes the two agree, if there is one."""
+    target, change = live.target, ""
+    if recorded.path.endswith(live.path):
+        prefix = recorded.path.removesuffix(live.path)
+        target, change = prefix + target, f"a base URL that ends in {prefix}"
+    elif live.path.endswith(recorded.path):
+        prefix = live.path.removesuffix(recorded.path)
+        target, change = target.removeprefix(prefix), f"a base URL without {prefix}"
+    return change if _agree(recorded, live.redirected(target), level, ignore) else None
+
+
+def _agree(recorded: Reading, live: Reading, level: Level, ignore: tuple[Pointer, ...]) -> bool:
+    return recorded.ignoring(ignore).digest(level) == live.ignoring(ignore).digest(level)
+
+
+def _ignorable(live: Reading, differing: Sequence[Difference]) -> tuple[Pointer, ...]:
+    """Pointers at all that differs; none if that is too much, or nothing to ignore.
+
+    A whole message is nothing to ignore: a shorter conversation would answer a longer one.
+    """
+    conversation = f"/{live.conversation_field}"
+    pointers = [difference.pointer for difference in differing]
+    if len(pointers) > MAX_IGNORED or any(
+        not pointer.startswith("/")
+        or pointer in (*_NEVER_IGNORED, conversation)
+        or pointer.rpartition("/")[0] == conversation
+        for pointer in pointers
+    ):
+        return ()
+    return tuple(map(parse_pointer, pointers))

@@ -1,0 +1,292 @@
+"""Finds the recorded request that a live one matches, in constant time per request.
+
+Knows the rules (level, what is ignored, what happens after the last recording) and which
+recordings have been used; knows nothing of cassettes: a recording is whatever key its owner
+gives it. Not thread-safe.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wiretape.core.canonical import Reading
+from wiretape.core.closest import closest
+from wiretape.core.conversation import LEVELS, Level
+from wiretape.core.differences import Difference, differences
+from wiretape.core.explanation import MAX_CANDIDATES, Candidate, explain
+from wiretape.core.miss import Key, Miss, Reason
+from wiretape.core.pointer import Pointer, parse_pointer
+from wiretape.core.routing import is_metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from wiretape.core.closest import Shape
+    from wiretape.core.model import Body, Headers, Request
+
+__all__ = [
+    "Difference",
+    "Key",
+    "Level",
+    "Match",
+    "Matcher",
+    "Miss",
+    "Pointer",
+    "Reason",
+    "Repeat",
+    "Rules",
+    "parse_pointer",
+]
+
+
+class Repeat(enum.Enum):
+    """What a request gets once all its recordings are used; DESIGN words."""
+
+    NONE = "none"
+    LAST = "last"
+    LOOP = "loop"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How requests are matched.
+
+    Attributes:
+        level: the loosest level that counts; tighter ones are tried first.
+        ignore: parts of the body that are left out of the comparison.
+        repeat: what follows the last recording. Metadata repeats its last answer always.
+    """
+
+    level: Level = Level.TOOL_ORDER
+    ignore: tuple[Pointer, ...] = ()
+    repeat: Repeat = Repeat.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The recording that answers a live request.
+
+    Attributes:
+        key: the recording.
+        level: the tightest level at which the two agree.
+        repeated: whether the recording had been used before.
+    """
+
+    key: Key
+    level: Level
+    repeated: bool
+
+
+class _Queue:
+    """The recordings that agree at one level, in recorded order."""
+
+    __slots__ = ("_head", "_turn", "numbers")
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+        self.rewind()
+
+    def rewind(self) -> None:
+        self._head = 0
+        self._turn = 0
+
+    def unused(self, used: bytearray) -> int | None:
+        """The first that is not used. Used ones are skipped once and for all."""
+        while self._head < len(self.numbers):
+            if not used[self.numbers[self._head]]:
+                return self.numbers[self._head]
+            self._head += 1
+        return None
+
+    def turn(self) -> int:
+        """Each in turn, from the first, round and round."""
+        number = self.numbers[self._turn % len(self.numbers)]
+        self._turn += 1
+        return number
+
+
+@dataclass(frozen=True, slots=True)
+class _Recording:
+    """A recorded request as the index keeps it: `digests` by level, only one if all are equal."""
+
+    key: Key
+    request: Request
+    path: str
+    digests: tuple[bytes, ...]
+    shape: Shape
+
+
+class Matcher:
+    """An index of recorded requests that gives each of them out once.
+
+    Args:
+        recorded: every recorded request with its key, in recorded order; keys are distinct.
+        rules: how to match.
+    """
+
+    def __init__(self, recorded: Iterable[tuple[Key, Request]], rules: Rules) -> None:
+        self.rules = rules
+        self._levels = LEVELS[: LEVELS.index(rules.level) + 1]
+        self._recordings: list[_Recording] = []
+        self._numbers: dict[Key, int] = {}
+        self._used = bytearray()
+        self._known: dict[bytes, int] = {}
+        self._routes: dict[tuple[str, str], list[tuple[int, Shape]]] = {}
+        self._queues: dict[Level, dict[bytes, _Queue]] = {level: {} for level in self._levels}
+        for key, request in recorded:
+            self.add(key, request)
+
+    def add(self, key: Key, request: Request) -> None:
+        """Add a recording after all the others, unused."""
+        number = len(self._recordings)
+        recording = self._indexed(key, request)
+        self._recordings.append(recording)
+        self._numbers[key] = number
+        self._used.append(0)
+        self._routes.setdefault((request.method, recording.path), []).append(
+            (number, recording.shape)
+        )
+        for level, digest in zip(self._levels, recording.digests, strict=False):
+            self._queues[level].setdefault(digest, _Queue()).numbers.append(number)
+
+    def match(self, method: str, target: str, headers: Headers, body: Body) -> Match | Miss:
+        """The recording that answers this request, which then is used; or why there is none."""
+        live = Reading(method, target, headers, body, self.rules.ignore)
+        return self._find(live) or self._explained(live)
+
+    def find(self, method: str, target: str, headers: Headers, body: Body) -> Match | None:
+        """Like `match`, for those who need no explanation: it costs far more than a match."""
+        return self._find(Reading(method, target, headers, body, self.rules.ignore))
+
+    def rewind(self) -> None:
+        """Take every recording as unused again."""
+        self._used = bytearray(len(self._used))
+        for queues in self._queues.values():
+            for queue in queues.values():
+                queue.rewind()
+
+    def unused(self, *, metadata: bool = False) -> list[Key]:
+        """The recordings that were never given out, in recorded order.
+
+        Args:
+            metadata: whether to count recordings that only ask about models.
+        """
+        return [
+            recording.key
+            for number, recording in enumerate(self._recordings)
+            if not self._used[number]
+            and (metadata or not is_metadata(recording.request.method, recording.request.target))
+        ]
+
+    def differences(
+        self, key: Key, method: str, target: str, headers: Headers, body: Body
+    ) -> list[Difference]:
+        """What the level was too loose to mind: what differs at the next tighter one.
+
+        Empty if the two agree exactly. For two that agree at no level: what differs at the
+        loosest allowed.
+        """
+        request = self._recordings[self._numbers[key]].request
+        live = Reading(method, target, headers, body)
+        recorded = Reading(request.method, request.target, request.headers, request.body)
+        one, other = recorded.ignoring(self.rules.ignore), live.ignoring(self.rules.ignore)
+        tighter = self._levels[-1]
+        for level in reversed(self._levels):
+            if one.digest(level) != other.digest(level):
+                tighter = level
+                break
+        else:
+            return []
+        return differences(recorded, live, tighter, self.rules.ignore)
+
+    def _indexed(self, key: Key, request: Request) -> _Recording:
+        live = Reading(
+            request.method, request.target, request.headers, request.body, self.rules.ignore
+        )
+        verbatim = live.verbatim()
+        known = self._known.setdefault(verbatim, len(self._recordings))
+        if known < len(self._recordings):
+            same = self._recordings[known]
+            return _Recording(key, request, same.path, same.digests, same.shape)
+        levels = self._levels if live.uses_tools else self._levels[:1]
+        digests = tuple(live.digest(level) for level in levels)
+        return _Recording(key, request, live.path, digests, live.shape(self.rules.level))
+
+    def _agreeing(self, live: Reading) -> Iterator[tuple[Level, _Queue]]:
+        """The recordings that agree with `live`, the tightest level first, used or not."""
+        known = self._known.get(live.verbatim())
+        for place, level in enumerate(self._levels):
+            if known is not None:
+                digests = self._recordings[known].digests
+                digest = digests[place] if place < len(digests) else None
+            else:
+                digest = live.digest(level) if place == 0 or live.uses_tools else None
+            queue = None if digest is None else self._queues[level].get(digest)
+            if queue is not None:
+                yield level, queue
+
+    def _find(self, live: Reading) -> Match | None:
+        tightest: tuple[Level, _Queue] | None = None
+        for level, queue in self._agreeing(live):
+            number = queue.unused(self._used)
+            if number is not None:
+                self._used[number] = 1
+                return Match(self._recordings[number].key, level, repeated=False)
+            tightest = tightest or (level, queue)
+        repeat = Repeat.LAST if is_metadata(live.method, live.target) else self.rules.repeat
+        if tightest is None or repeat is Repeat.NONE:
+            return None
+        level, queue = tightest
+        number = queue.turn() if repeat is Repeat.LOOP else queue.numbers[-1]
+        return Match(self._recordings[number].key, level, repeated=True)
+
+    def _explained(self, live: Reading) -> Miss:
+        shape = live.shape(self.rules.level)
+        for _, queue in self._agreeing(live):
+            return Miss(
+                Reason.EXHAUSTED,
+                live.method,
+                live.path,
+                closest=self._recordings[queue.numbers[-1]].key,
+                closest_used=True,
+                recordings=len(queue.numbers),
+                suggestion="--repeat last",
+            )
+        near = self._near(live)
+        if not near:
+            counts = [(f"{m} {path}", len(all_)) for (m, path), all_ in self._routes.items()]
+            routes = tuple(sorted(counts, key=lambda route: -route[1]))
+            return Miss(Reason.NO_MATCH, live.method, live.path, routes=routes)
+        numbers = sorted(closest(shape, near), key=lambda number: self._used[number])
+        candidates = [
+            Candidate(number, self._recordings[number].request, bool(self._used[number]))
+            for number in numbers[:MAX_CANDIDATES]
+        ]
+        found = explain(live.ignoring(()), candidates, self.rules.level, self.rules.ignore)
+        recording = self._recordings[found.closest.number]
+        return Miss(
+            Reason.NO_MATCH,
+            live.method,
+            live.path,
+            closest=recording.key,
+            closest_used=found.closest.used,
+            differences=found.differences,
+            agreeing=found.agreeing,
+            items=len(shape.forward),
+            another_conversation=found.another_conversation,
+            suggestion=found.suggestion,
+        )
+
+    def _near(self, live: Reading) -> list[tuple[int, Shape]]:
+        """The recordings to compare with: those of the same method and path, else similar ones."""
+        same = self._routes.get((live.method, live.path))
+        if same:
+            return same
+        return [
+            recording
+            for (_, path), recordings in self._routes.items()
+            if path == live.path or path.endswith(live.path) or live.path.endswith(path)
+            for recording in recordings
+        ]

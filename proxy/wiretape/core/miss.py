@@ -1,0 +1,116 @@
+"""A live request that was not found among the recorded ones, and what to tell the user.
+
+Knows how a miss reads in a terminal, in an SDK's error message and in a report. It decides
+nothing: `core.explanation` finds the closest recording and what would help.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wiretape.core.differences import Difference
+
+Key = tuple[int, int]
+"""A recording: the index of its cassette and the number of its interaction. Opaque to matching."""
+
+MAX_SHOWN = 5
+"""How many differences the text spells out."""
+
+
+class Reason(enum.StrEnum):
+    """Why there is no answer; DESIGN words, also in the header `Wiretape-Miss`."""
+
+    NO_MATCH = "no-match"
+    EXHAUSTED = "exhausted"
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """A live request without an answer.
+
+    Attributes:
+        reason: `exhausted` if it was recorded but every recording has been used.
+        method: the live request's.
+        path: the live request's, without the query, which may hold a secret.
+        closest: the recorded request that comes closest; None if none is comparable.
+        closest_used: whether that one has been used already.
+        differences: what keeps the two from agreeing; empty if exhausted.
+        recordings: how many recorded requests agree with this one (0 if no-match).
+        agreeing: how many of the live conversation's messages (or input items) agree.
+        items: how many it has; 0 if the request is no conversation.
+        another_conversation: whether most of the conversation differs.
+        routes: the methods and paths that are recorded, with how often; most frequent first.
+        suggestion: the flags that would make it match, ready to paste; None if none would.
+    """
+
+    reason: Reason
+    method: str
+    path: str
+    closest: Key | None = None
+    closest_used: bool = False
+    differences: tuple[Difference, ...] = ()
+    recordings: int = 0
+    agreeing: int = 0
+    items: int = 0
+    another_conversation: bool = False
+    routes: tuple[tuple[str, int], ...] = ()
+    suggestion: str | None = None
+
+    def text(self, describe: Callable[[Key], str], record: str | None = None) -> str:
+        """Explain the miss in a few lines, the most useful first.
+
+        Args:
+            describe: names a recording for people (`chat.yaml, request 3`).
+            record: the command that records again, if the caller knows it.
+        """
+        return "\n".join([*self._found(describe), *self._differing(), *self._helping(record)])
+
+    def to_json(self, describe: Callable[[Key], str] | None = None) -> dict[str, Any]:
+        """The miss for the session report, as JSON values; `closest` a name or a key."""
+        closest: str | list[int] | None = None
+        if self.closest is not None:
+            closest = describe(self.closest) if describe else list(self.closest)
+        return {
+            "reason": self.reason.value,
+            "method": self.method,
+            "path": self.path,
+            "closest": closest,
+            "differences": [difference.to_json() for difference in self.differences],
+            "suggestion": self.suggestion,
+        }
+
+    def _found(self, describe: Callable[[Key], str]) -> list[str]:
+        request = f"{self.method} {self.path}"
+        if self.reason is Reason.EXHAUSTED:
+            name = "" if self.closest is None else describe(self.closest)
+            if self.recordings == 1:
+                return [f"{request} was recorded once ({name}), and that has been used"]
+            return [f"{request} was recorded {self.recordings} times (last: {name}), all used"]
+        first = f"no recorded request matches {request}"
+        if self.closest is None:
+            routes = ", ".join(f"{route} ({count})" for route, count in self.routes[:MAX_SHOWN])
+            return [f"{first}; recorded: {routes}" if routes else f"{first}; nothing is recorded"]
+        used = ", already used" if self.closest_used else ""
+        return [f"{first}; closest: {describe(self.closest)}{used}{self._agreement()}"]
+
+    def _agreement(self) -> str:
+        if self.another_conversation:
+            return ", but it is another conversation"
+        return f" ({self.agreeing} of {self.items} messages agree)" if self.agreeing else ""
+
+    def _differing(self) -> list[str]:
+        shown = 1 if self.another_conversation else MAX_SHOWN
+        lines = [f"  {difference.text()}" for difference in self.differences[:shown]]
+        more = len(self.differences) - shown
+        return [*lines, f"  and {more} more"] if more > 0 else lines
+
+    def _helping(self, record: str | None) -> list[str]:
+        again = f"record again: {record}" if record else "record again"
+        if self.suggestion:
+            return [f"to make it match: {self.suggestion}; or {again}"]
+        return [f"to have it answered, {again}"]
