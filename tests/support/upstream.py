@@ -46,6 +46,7 @@ class ScriptedUpstream:
 
     scripts: list[Script | Callable[[Seen], Script]]
     seen: list[Seen] = field(default_factory=list)
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
     client_left: asyncio.Event = field(default_factory=asyncio.Event)
     url: str = ""
 
@@ -53,6 +54,7 @@ class ScriptedUpstream:
         try:
             while (request := await _read_request(reader)) is not None:
                 self.seen.append(request)
+                self.asked.set()
                 script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
                 if callable(script):
                     script = script(request)

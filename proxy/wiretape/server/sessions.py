@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from typing import TYPE_CHECKING, Any, cast
 
@@ -226,11 +227,21 @@ class Sessions:
         if mode is Mode.REPLAY:
             return None
         if mode is Mode.RECORD:
-            return cassette_path(settings.directory, timestamp_name(utc_now()))
+            return self._new_path()
         raise UsageError(
             f"mode {mode.value} needs to know which cassette: give --cassette NAME,"
             " or /@NAME in the base URL"
         )
+
+    def _new_path(self) -> Path:
+        """A cassette of this second's name that is not there yet."""
+        name = timestamp_name(utc_now())
+        for count in itertools.count(2):
+            path = cassette_path(self._settings.directory, name)
+            if not path.exists() and not any(each.path == path for each in self._open.values()):
+                break
+            name = f"{timestamp_name(utc_now())}-{count}"
+        return path
 
     def _load(self, path: Path | None) -> list[Cassette]:
         if path is not None:

@@ -1,0 +1,386 @@
+"""What the proxy does on the way: nothing is held back, changed, leaked or left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from support.proxies import Proxy
+from support.upstream import LAST, SSE_HEAD, Gate, Seen, chunk, head, scripted_upstream
+from support.wire import PATIENCE_S, ask, connect
+
+OK = head("200 OK", "Content-Length: 2") + b"ok"
+
+
+def entries(path: Path) -> list[dict]:
+    return yaml.safe_load(path.read_text())["entries"]
+
+
+async def test_the_client_has_each_chunk_before_the_upstream_sends_the_next(proxy: Proxy):
+    gates = [Gate() for _ in range(5)]
+    script = [SSE_HEAD]
+    for number, gate in enumerate(gates):
+        script += [gate, chunk(b"data: %d\n\n" % number)]
+    async with (
+        scripted_upstream([*script, LAST]) as upstream,
+        proxy("record", upstream=upstream.url) as recording,
+    ):
+        client = await connect(recording.url)
+        await client.send("GET", "/v1/stream")
+        assert (await client.head()).status == 200  # before any chunk was sent
+        for number, gate in enumerate(gates):
+            gate.set()
+            assert await client.chunk() == b"data: %d\n\n" % number
+        assert (await client.rest()).ending == "complete"
+        client.close()
+
+
+async def test_a_piece_of_a_chunk_is_not_held_back(proxy: Proxy, tmp_path: Path):
+    gate = Gate()
+    async with (
+        scripted_upstream([SSE_HEAD, b"a\r\nhello", gate, b"world\r\n", LAST]) as upstream,
+        proxy("record", upstream=upstream.url, cassette="pieces") as recording,
+    ):
+        client = await connect(recording.url)
+        await client.send("GET", "/v1/stream")
+        await client.head()
+        async with asyncio.timeout(PATIENCE_S):
+            assert await client.reader.readexactly(8) == b"a\r\nhello"
+        gate.set()
+        async with asyncio.timeout(PATIENCE_S):
+            assert await client.reader.readexactly(12) == b"world\r\n0\r\n\r\n"
+        client.close()
+    chunks = [entry for entry in entries(tmp_path / "pieces.yaml") if "chunk" in entry]
+    assert [(each["text"], each.get("part")) for each in chunks] == [
+        ("hello", True),
+        ("world", None),
+    ]
+
+
+async def test_the_upstream_sees_a_request_of_its_own(proxy: Proxy):
+    fields = {
+        "Host": "localhost:11435",
+        "Authorization": "Bearer sk-1",
+        "Accept-Encoding": "gzip, br",
+        "Connection": "keep-alive, X-Hop",
+        "X-Hop": "1",
+        "Keep-Alive": "5",
+        "TE": "trailers",
+        "x-Stainless-Lang": "python",
+        "Wiretape-Cassette": "named",
+        "X-UTF8": "caf\xc3\xa9",
+        "Content-Type": "application/json",
+    }
+    async with (
+        scripted_upstream([OK]) as upstream,
+        proxy("record", upstream=upstream.url + "/base") as recording,
+    ):
+        await ask(recording.url, "POST", "/v1/x?b=2&a=%2F%20%C3%A9", b'{"a": 1}', fields)
+    seen = upstream.seen[0]
+    assert (seen.method, seen.target) == ("POST", "/base/v1/x?b=2&a=%2F%20%C3%A9")
+    assert seen.body == b'{"a": 1}'
+    assert seen.header("Host") == upstream.url.removeprefix("http://")
+    assert seen.header("Accept-Encoding") == "identity"
+    assert seen.header("Authorization") == "Bearer sk-1"
+    assert b"x-Stainless-Lang: python\r\n" in seen.head
+    assert "caf\xc3\xa9".encode("latin-1") in seen.head
+    for gone in ("X-Hop", "Keep-Alive", "TE", "Wiretape-Cassette", "User-Agent", "Accept"):
+        assert seen.header(gone) is None, gone
+
+
+async def test_secrets_in_headers_never_reach_the_disk(proxy: Proxy, tmp_path: Path):
+    fields = dict.fromkeys(
+        ("Authorization", "Proxy-Authorization", "Cookie", "X-Api-Key", "api-key", "X-Mine"),
+        "s3cr3t",
+    )
+    answer = head("200 OK", "Set-Cookie: s3cr3t=1", "set-cookie: s3cr3t=2", "Content-Length: 0")
+    async with (
+        scripted_upstream([answer]) as upstream,
+        proxy(
+            "record",
+            upstream=upstream.url,
+            cassette="secret",
+            secret_headers=frozenset({"x-mine"}),
+        ) as recording,
+    ):
+        live = await ask(recording.url, "GET", "/", headers=fields)
+        part = (tmp_path / "secret.yaml.part").read_text()
+    assert live.header("Set-Cookie") == "s3cr3t=1"
+    assert upstream.seen[0].header("X-Api-Key") == "s3cr3t"
+    text = (tmp_path / "secret.yaml").read_text()
+    assert "s3cr3t" not in part + text
+    assert text.count("REDACTED") == 8
+
+
+@pytest.mark.parametrize(
+    "method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "QUERY"]
+)
+async def test_any_method_passes(method: str, proxy: Proxy):
+    async with (
+        scripted_upstream([OK]) as upstream,
+        proxy("record", upstream=upstream.url, cassette="m") as recording,
+    ):
+        assert (await ask(recording.url, method, "/any/path?x", b"\0\xff")).body == b"ok"
+    assert (upstream.seen[0].method, upstream.seen[0].body) == (method, b"\0\xff")
+    async with proxy("replay", cassette="m") as replaying:
+        assert (await ask(replaying.url, method, "/any/path?x", b"\0\xff")).body == b"ok"
+
+
+async def test_a_chunked_request_arrives_whole(proxy: Proxy, tmp_path: Path):
+    body = b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+    async with (
+        scripted_upstream([OK]) as upstream,
+        proxy("record", upstream=upstream.url, cassette="c") as recording,
+    ):
+        await ask(recording.url, "POST", "/", body, {"Transfer-Encoding": "chunked"})
+    assert upstream.seen[0].body == b"abcde"
+    assert entries(tmp_path / "c.yaml")[0]["text"] == "abcde"
+
+
+async def test_expect_100_continue_is_answered(proxy: Proxy):
+    async with (
+        scripted_upstream([OK]) as upstream,
+        proxy("passthrough", upstream=upstream.url) as passing,
+    ):
+        client = await connect(passing.url)
+        lines = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n"
+        client.writer.write((lines + "Expect: 100-continue\r\n\r\n").encode())
+        async with asyncio.timeout(PATIENCE_S):
+            assert await client.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.writer.write(b"abc")
+        assert (await client.head()).status == 200
+        client.close()
+    assert upstream.seen[0].header("Expect") is None
+
+
+async def test_a_body_over_the_limit_is_passed_on_and_kept_as_a_digest(
+    proxy: Proxy, tmp_path: Path
+):
+    body = b"0123456789" * 1000
+    async with (
+        scripted_upstream([OK]) as upstream,
+        proxy("record", upstream=upstream.url, cassette="big", max_body_bytes=100) as recording,
+    ):
+        await ask(recording.url, "POST", "/api/blobs/x", body)
+        await ask(recording.url, "POST", "/small", body[:100])
+    assert upstream.seen[0].body == body
+    recorded = entries(tmp_path / "big.yaml")
+    digest = hashlib.sha256(body).hexdigest()
+    assert (recorded[0]["sha256"], recorded[0]["length"]) == (digest, 10_000)
+    async with proxy("replay", cassette="big", max_body_bytes=100) as replaying:
+        assert (await ask(replaying.url, "POST", "/api/blobs/x", body)).body == b"ok"
+        assert (await ask(replaying.url, "POST", "/api/blobs/x", body + b"!")).status == 400
+
+
+async def test_a_client_that_goes_cancels_the_upstream_and_is_recorded(
+    proxy: Proxy, tmp_path: Path
+):
+    never = Gate()
+    async with (
+        scripted_upstream([SSE_HEAD, chunk(b"data: 1\n\n"), never]) as upstream,
+        proxy("record", upstream=upstream.url, cassette="gone") as recording,
+    ):
+        client = await connect(recording.url)
+        await client.send("POST", "/v1/chat/completions", b"{}")
+        await client.head()
+        await client.chunk()
+        client.close()
+        async with asyncio.timeout(PATIENCE_S):
+            await upstream.client_left.wait()
+    assert entries(tmp_path / "gone.yaml")[-1]["outcome"] == "client_disconnected"
+    async with proxy("replay", cassette="gone") as replaying:
+        again = await ask(replaying.url, "POST", "/v1/chat/completions", b"{}")
+    assert (again.chunks, again.ending) == ([b"data: 1\n\n"], "closed")
+
+
+async def test_a_client_that_goes_before_the_head_cancels_the_upstream_too(
+    proxy: Proxy, tmp_path: Path
+):
+    never = Gate()
+    async with (
+        scripted_upstream([never]) as upstream,
+        proxy("record", upstream=upstream.url, cassette="early") as recording,
+    ):
+        client = await connect(recording.url)
+        await client.send("POST", "/v1/chat/completions", b"{}")
+        async with asyncio.timeout(PATIENCE_S):
+            await upstream.asked.wait()
+            client.close()
+            await upstream.client_left.wait()
+    assert entries(tmp_path / "early.yaml")[-1]["outcome"] == "client_disconnected"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "last"),
+    [
+        ("text/event-stream", b"data: [DONE]\n\n"),
+        ("text/event-stream", b'event: message_stop\ndata: {"type":"message_stop"}\n\n'),
+        ("text/event-stream; charset=utf-8", b'data: {"type":"response.completed"}\r\n\r\n'),
+        ("application/x-ndjson", b'{"done":true}\n'),
+    ],
+)
+async def test_a_client_that_goes_after_the_last_event_has_a_complete_answer(
+    content_type: str, last: bytes, proxy: Proxy, tmp_path: Path
+):
+    answer = head("200 OK", f"Content-Type: {content_type}", "Transfer-Encoding: chunked")
+    never = Gate()
+    script = [answer, chunk(b"data: x\n\n"), chunk(last[:9]), chunk(last[9:]), never]
+    async with (
+        scripted_upstream(script) as upstream,
+        proxy("record", upstream=upstream.url, cassette="done") as recording,
+    ):
+        client = await connect(recording.url)
+        await client.send("POST", "/v1/chat/completions", b"{}")
+        await client.head()
+        for _ in range(3):
+            await client.chunk()
+        client.close()
+        async with asyncio.timeout(PATIENCE_S):
+            await upstream.client_left.wait()
+    assert entries(tmp_path / "done.yaml")[-1]["outcome"] == "complete"
+
+
+async def test_keep_reading_reads_on_when_the_client_has_gone(proxy: Proxy, tmp_path: Path):
+    gate = Gate()
+    async with (
+        scripted_upstream(
+            [SSE_HEAD, chunk(b"data: 1\n\n"), gate, chunk(b"data: 2\n\n"), LAST]
+        ) as upstream,
+        proxy("record", upstream=upstream.url, cassette="on", keep_reading=True) as recording,
+    ):
+        client = await connect(recording.url)
+        await client.send("POST", "/v1/chat/completions", b"{}")
+        await client.head()
+        await client.chunk()
+        client.close()
+        assert await recording.app.sessions.all()[0].settle()
+        gate.set()
+    recorded = entries(tmp_path / "on.yaml")
+    assert [entry.get("sse") for entry in recorded if "chunk" in entry] == ["1", "2"]
+    assert recorded[-1]["outcome"] == "complete"
+
+
+async def test_one_client_connection_serves_request_after_request(proxy: Proxy):
+    def echo(seen: Seen) -> list[bytes]:
+        return [head("200 OK", f"Content-Length: {len(seen.target)}") + seen.target.encode()]
+
+    async with (
+        scripted_upstream(echo) as upstream,
+        proxy("record", upstream=upstream.url, cassette="keep") as recording,
+    ):
+        client = await connect(recording.url)
+        for number in range(3):
+            await client.send("GET", f"/{number}")
+            await client.head()
+            assert (await client.rest()).body == b"/%d" % number
+        client.close()
+
+
+async def test_a_stale_upstream_connection_is_replaced_without_the_client_noticing(proxy: Proxy):
+    async with (
+        scripted_upstream([OK, "close"], [OK]) as upstream,
+        proxy("passthrough", upstream=upstream.url) as passing,
+    ):
+        assert (await ask(passing.url, "POST", "/", b"1")).body == b"ok"
+        assert (await ask(passing.url, "POST", "/", b"2")).body == b"ok"
+
+
+async def test_two_answers_on_one_upstream_connection_do_not_mix(proxy: Proxy):
+    gate = Gate()
+    async with (
+        scripted_upstream([OK, gate, OK], [OK]) as upstream,
+        proxy("passthrough", upstream=upstream.url) as passing,
+    ):
+        assert (await ask(passing.url, "GET", "/1")).body == b"ok"
+        gate.set()  # an answer that nobody asked for
+        for _ in range(3):
+            answer = await ask(passing.url, "GET", "/2")
+            assert (answer.status, answer.body) == (200, b"ok")
+
+
+async def test_backpressure_reaches_the_upstream(proxy: Proxy):
+    sent = 0
+
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(SSE_HEAD)
+        block = chunk(b"x" * 65536)
+        try:
+            for _ in range(2000):
+                writer.write(block)
+                await writer.drain()
+                sent += len(block)
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(flood, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with proxy("passthrough", upstream=url) as passing:
+        client = await connect(passing.url)
+        client.writer.transport.pause_reading()
+        client.writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        before = -1
+        async with asyncio.timeout(PATIENCE_S):
+            while sent != before or not sent:
+                before = sent
+                await asyncio.sleep(0.2)
+        assert sent < 64 * 1024 * 1024  # of 128 MB; the rest waits in the upstream
+        client.close()
+    server.close()
+
+
+async def test_web_pages_cannot_reach_the_proxy_by_dns_rebinding(proxy: Proxy):
+    async with (
+        scripted_upstream([OK]) as upstream,
+        proxy(
+            "passthrough", upstream=upstream.url, allow_hosts=frozenset({"proxy.test"})
+        ) as passing,
+    ):
+        refused = await ask(passing.url, "GET", "/v1/models", headers={"Host": "evil.example"})
+        control = await ask(passing.url, "GET", "/_wiretape/health", headers={"Host": "evil.test"})
+        allowed = await ask(passing.url, "GET", "/v1/models", headers={"Host": "proxy.test:1"})
+    assert (refused.status, control.status, allowed.status) == (403, 403, 200)
+    assert "--allow-host evil.example" in refused.json()["error"]["message"]
+    assert len(upstream.seen) == 1
+
+
+async def test_garbage_from_the_upstream_is_not_passed_on(proxy: Proxy, tmp_path: Path):
+    async with (
+        scripted_upstream([b"this is no HTTP\r\n\r\n", "close"], [OK]) as upstream,
+        proxy("record", upstream=upstream.url, cassette="g") as recording,
+    ):
+        answer = await ask(recording.url, "GET", "/1")
+        assert answer.ending == "closed"
+        assert (await ask(recording.url, "GET", "/2")).body == b"ok"
+    outcomes = [entry["outcome"] for entry in entries(tmp_path / "g.yaml") if "end" in entry]
+    assert outcomes == ["upstream_closed", "complete"]
+
+
+async def test_a_broken_chunk_size_cuts_the_answer(proxy: Proxy, tmp_path: Path):
+    async with (
+        scripted_upstream([SSE_HEAD, chunk(b"data: 1\n\n"), b"zz\r\n"]) as upstream,
+        proxy("record", upstream=upstream.url, cassette="b") as recording,
+    ):
+        answer = await ask(recording.url, "GET", "/")
+    assert (answer.chunks, answer.ending) == ([b"data: 1\n\n"], "closed")
+    assert entries(tmp_path / "b.yaml")[-1]["outcome"] == "upstream_closed"
+
+
+async def test_json_bodies_are_recorded_as_json(proxy: Proxy, tmp_path: Path):
+    payload = {"model": "m", "messages": [{"role": "user", "content": "a\nb\tc: {x} 'é'"}]}
+    body = json.dumps(payload).encode()
+    async with (
+        scripted_upstream([OK]) as upstream,
+        proxy("record", upstream=upstream.url, cassette="j") as recording,
+    ):
+        await ask(recording.url, "POST", "/v1/chat/completions", body)
+    assert entries(tmp_path / "j.yaml")[0]["json"] == payload
+    assert upstream.seen[0].body == body
