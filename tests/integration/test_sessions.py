@@ -1,0 +1,255 @@
+"""Sessions: choosing a cassette, modes, rewinding and closing, what the control endpoints say."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+import yaml
+
+from support.proxies import Proxy
+from support.upstream import Gate, Seen, head, scripted_upstream
+from support.wire import ask, connect
+from wiretape.cassette.loader import load
+from wiretape.core.addresses import Address
+from wiretape.core.model import Mode
+from wiretape.errors import CassetteNotFoundError, CorruptCassetteError, UsageError
+from wiretape.server.serve import start
+from wiretape.server.settings import Settings
+
+
+def echo(seen: Seen) -> list[bytes]:
+    body = seen.target.encode() + b" " + seen.body
+    return [head("200 OK", f"Content-Length: {len(body)}") + body]
+
+
+def requests(path: Path) -> list[str]:
+    entries = yaml.safe_load(path.read_text())["entries"]
+    return [entry["target"] for entry in entries if "request" in entry]
+
+
+async def test_a_cassette_is_chosen_by_flag_base_url_or_header(proxy: Proxy, tmp_path: Path):
+    async with (
+        scripted_upstream(echo) as upstream,
+        proxy("record", upstream=upstream.url, cassette="flag") as recording,
+    ):
+        assert (await ask(recording.url, "GET", "/a")).body == b"/a "
+        assert (await ask(recording.url, "GET", "/@by/url/b")).body == b"/url/b "
+        assert (await ask(recording.url, "GET", "/@deep%2Fer/c?q=1")).body == b"/c?q=1 "
+        chosen = {"Wiretape-Cassette": "by-header"}
+        assert (await ask(recording.url, "GET", "/d", headers=chosen)).body == b"/d "
+    assert requests(tmp_path / "flag.yaml") == ["/a"]
+    assert requests(tmp_path / "by.yaml") == ["/url/b"]
+    assert requests(tmp_path / "deep" / "er.yaml") == ["/c?q=1"]
+    assert requests(tmp_path / "by-header.yaml") == ["/d"]
+    async with proxy("replay") as replaying:
+        assert (await ask(replaying.url, "GET", "/@deep%2Fer/c?q=1")).body == b"/c?q=1 "
+        assert (await ask(replaying.url, "GET", "/d")).body == b"/d "  # all, where none is named
+        missing = await ask(replaying.url, "GET", "/@nosuch/d")
+    assert missing.status == 400
+    assert "nosuch.yaml" in missing.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("name", ["..%2Fx", "%2Fetc%2Fpasswd", "a%00b", "a~", "a~b~c"])
+async def test_names_that_leave_the_directory_are_400(name: str, proxy: Proxy, tmp_path: Path):
+    async with (
+        scripted_upstream(echo) as upstream,
+        proxy("record", upstream=upstream.url) as recording,
+    ):
+        by_url = await ask(recording.url, "POST", f"/@{name}/api/chat", b"{}")
+        by_header = await ask(recording.url, "GET", "/", headers={"Wiretape-Cassette": "../x"})
+    assert (by_url.status, by_header.status) == (400, 400)
+    assert set(by_url.json()) == {"error"}
+    assert "cassette name" in by_url.json()["error"]
+    assert upstream.seen == []
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_recording_without_a_name_makes_a_cassette_named_for_the_time(
+    proxy: Proxy, tmp_path: Path
+):
+    async with scripted_upstream(echo) as upstream:
+        for _ in range(3):
+            async with proxy("record", upstream=upstream.url) as recording:
+                await ask(recording.url, "GET", "/")
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert len(names) == 3
+    for name in names:
+        assert name[10] == "T"
+        assert "Z" in name
+
+
+async def test_a_recording_replaces_the_old_cassette_only_when_it_closes(
+    proxy: Proxy, tmp_path: Path
+):
+    async with scripted_upstream(echo) as upstream:
+        async with proxy("record", upstream=upstream.url, cassette="x") as recording:
+            await ask(recording.url, "GET", "/old")
+        async with proxy("record", upstream=upstream.url, cassette="x") as recording:
+            assert requests(tmp_path / "x.yaml") == ["/old"]
+        assert requests(tmp_path / "x.yaml") == ["/old"]  # nothing was asked
+        async with proxy("record", upstream=upstream.url, cassette="x") as recording:
+            await ask(recording.url, "GET", "/new")
+            assert requests(tmp_path / "x.yaml") == ["/old"]
+        assert requests(tmp_path / "x.yaml") == ["/new"]
+
+
+async def test_once_records_and_then_replays(proxy: Proxy, tmp_path: Path):
+    async with scripted_upstream(echo) as upstream:
+        async with proxy("once", upstream=upstream.url, cassette="o") as running:
+            await ask(running.url, "GET", "/1")
+        async with proxy("once", upstream=upstream.url, cassette="o") as running:
+            assert (await ask(running.url, "GET", "/1")).body == b"/1 "
+            assert (await ask(running.url, "GET", "/2")).status == 400
+            unnamed = await ask(running.url, "GET", "/@other/2")
+            assert unnamed.body == b"/2 "
+    assert len(upstream.seen) == 2
+    assert requests(tmp_path / "o.yaml") == ["/1"]
+
+
+async def test_once_needs_to_know_which_cassette(proxy: Proxy):
+    async with proxy("once") as running:
+        answer = await ask(running.url, "GET", "/1")
+    assert answer.status == 400
+    assert "--cassette" in answer.json()["error"]["message"]
+
+
+async def test_new_episodes_replays_what_matches_and_appends_the_rest(proxy: Proxy, tmp_path: Path):
+    async with scripted_upstream(echo) as upstream:
+        async with proxy("record", upstream=upstream.url, cassette="n") as running:
+            await ask(running.url, "POST", "/1", b"{}")
+        path = tmp_path / "n.yaml"
+        path.write_text(path.read_text().replace("entries:", "# by hand\nentries:"))
+        async with proxy("new_episodes", upstream=upstream.url, cassette="n") as running:
+            await ask(running.url, "POST", "/1", b"{}")
+            await ask(running.url, "POST", "/2", b"{}")
+    assert [seen.target for seen in upstream.seen] == ["/1", "/2"]
+    assert requests(path) == ["/1", "/2"]
+    assert "# by hand" in path.read_text()
+    cassette = load(path)
+    assert [each.number for each in cassette.interactions()] == [1, 2]
+    times = [entry.at_us for entry in cassette.entries]
+    assert times == sorted(times)
+    async with proxy("replay", cassette="n") as running:
+        assert (await ask(running.url, "POST", "/2", b"{}")).body == b"/2 {}"
+
+
+async def test_passthrough_writes_nothing(proxy: Proxy, tmp_path: Path):
+    async with (
+        scripted_upstream(echo) as upstream,
+        proxy("passthrough", upstream=upstream.url) as running,
+    ):
+        assert (await ask(running.url, "GET", "/@x/1")).body == b"/1 "
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_labels_open_independent_sessions(proxy: Proxy):
+    async with scripted_upstream(echo) as upstream:
+        async with proxy("record", upstream=upstream.url, cassette="l") as running:
+            await ask(running.url, "POST", "/1", b"{}")
+        async with proxy("replay") as running:
+            for label in ("", "~w1", "~w2"):
+                assert (await ask(running.url, "POST", f"/@l{label}/1", b"{}")).status == 200
+            assert (await ask(running.url, "POST", "/@l~w1/1", b"{}")).status == 400
+            reports = (await ask(running.url, "GET", "/_wiretape/sessions")).json()["sessions"]
+    assert [report["session"] for report in reports] == ["l", "l~w1", "l~w2"]
+    assert [len(report["misses"]) for report in reports] == [0, 1, 0]
+
+
+async def test_a_second_recording_of_one_name_is_refused(proxy: Proxy, tmp_path: Path):
+    async with (
+        scripted_upstream(echo) as upstream,
+        proxy("record", upstream=upstream.url) as one,
+        proxy("record", upstream=upstream.url) as two,
+    ):
+        assert (await ask(one.url, "GET", "/@x/1")).status == 200
+        for url in (f"{two.url}/@x/2", f"{one.url}/@x~label/2"):
+            base, _, target = url.partition("/@")
+            answer = await ask(base, "GET", "/@" + target)
+            assert answer.status == 400
+            assert "being recorded" in answer.json()["error"]["message"]
+    assert requests(tmp_path / "x.yaml") == ["/1"]
+
+
+async def test_rewind_and_close(proxy: Proxy, tmp_path: Path):
+    async with scripted_upstream(echo) as upstream:
+        async with proxy("record", upstream=upstream.url) as running:
+            await ask(running.url, "POST", "/@r/1", b"{}")
+            closed = await ask(running.url, "POST", "/_wiretape/sessions/r/close")
+            assert closed.json()["written"] == str(tmp_path / "r.yaml")
+            assert requests(tmp_path / "r.yaml") == ["/1"]
+        async with proxy("replay") as running:
+            for _ in range(3):
+                assert (await ask(running.url, "POST", "/@r/1", b"{}")).status == 200
+                assert (await ask(running.url, "POST", "/@r/1", b"{}")).status == 400
+                rewound = await ask(running.url, "POST", "/_wiretape/sessions/r/rewind")
+                assert (rewound.status, rewound.json()["used"]) == (200, [])
+
+
+async def test_control_endpoints_are_never_forwarded(proxy: Proxy, tmp_path: Path):
+    async with (
+        scripted_upstream(echo) as upstream,
+        proxy("record", upstream=upstream.url, cassette="c") as running,
+    ):
+        health = await ask(running.url, "GET", "/_wiretape/health")
+        metrics = await ask(running.url, "GET", "/_wiretape/metrics")
+        unknown = await ask(running.url, "GET", "/_wiretape/nosuch")
+        nobody = await ask(running.url, "GET", "/_wiretape/sessions/nobody")
+        wrong = await ask(running.url, "GET", "/_wiretape/sessions/c/close")
+        prefixed = await ask(running.url, "GET", "/@c/_wiretape/nosuch")
+    assert health.json()["status"] == "ok"
+    assert b"wiretape_in_flight 0" in metrics.body
+    statuses = [each.status for each in (unknown, nobody, wrong, prefixed)]
+    assert statuses == [404, 404, 405, 404]
+    assert upstream.seen == []
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_stopping_finishes_what_is_in_flight(proxy: Proxy, tmp_path: Path):
+    gate = Gate()
+    reply = head("200 OK", "Content-Length: 4") + b"12"
+    async with (
+        scripted_upstream([reply, gate, b"34"]) as upstream,
+        proxy("record", upstream=upstream.url, cassette="s", grace_s=60.0) as running,
+    ):
+        client = await connect(running.url)
+        await client.send("GET", "/")
+        await client.head()
+        stopping = asyncio.create_task(running.stop())
+        await asyncio.sleep(0)
+        gate.set()
+        assert (await client.rest()).ending == "complete"
+        summary = await stopping
+        client.close()
+    assert summary.written == (tmp_path / "s.yaml",)
+    assert load(tmp_path / "s.yaml").warnings == ()
+
+
+async def test_a_stop_that_waits_in_vain_cuts_off_and_keeps_the_recording(
+    proxy: Proxy, tmp_path: Path
+):
+    async with (
+        scripted_upstream([head("200 OK", "Content-Length: 4") + b"12", Gate()]) as upstream,
+        proxy("record", upstream=upstream.url, cassette="s", grace_s=0.0) as running,
+    ):
+        client = await connect(running.url)
+        await client.send("GET", "/")
+        await client.head()
+        await running.stop()
+        assert (await client.rest()).ending in {"closed", "reset"}
+        client.close()
+    (interaction,) = load(tmp_path / "s.yaml").interactions()
+    assert interaction.body() == b"12"
+    assert interaction.end is not None
+
+
+async def test_what_cannot_start_says_why(tmp_path: Path):
+    (tmp_path / "bad.yaml").write_text("wiretape: 1\nentries: [}\n")
+    free = Address("127.0.0.1", 0)
+    with pytest.raises(CassetteNotFoundError, match="wiretape record"):
+        await start(Settings(Mode.REPLAY, tmp_path, "none", listen=free))
+    with pytest.raises(CorruptCassetteError, match=r"bad\.yaml: line 2"):
+        await start(Settings(Mode.REPLAY, tmp_path, "bad", listen=free))
+    with pytest.raises(UsageError, match=r"cannot listen on 192\.0\.2\.1:80"):
+        await start(Settings(Mode.PASSTHROUGH, tmp_path, listen=Address("192.0.2.1", 80)))
