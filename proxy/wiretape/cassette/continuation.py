@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from wiretape.cassette.document import DocumentError, VersionError
 from wiretape.cassette.fastload import read_own_layout, read_text
+from wiretape.cassette.torn import entries_column, has_head
 from wiretape.cassette.writer import cassette_text, entry_text
 from wiretape.core.model import EMPTY_BODY, Request
 
@@ -32,14 +33,15 @@ def continuation(content: bytes, cassette: Cassette) -> tuple[bytes, str]:
     text = base.decode("utf-8-sig")
     if read_own_layout(text) is not None:
         return base, ""
-    indent = _indent(text, cassette)
+    # What `recover` could not find its way in must not become a journal.
+    lost = not has_head(base) or entries_column(base) != read_text(text).column
+    indent = None if lost else _indent(text, cassette)
     return (cassette_text(cassette).encode(), "") if indent is None else (base, indent)
 
 
 def _indent(text: str, cassette: Cassette) -> str | None:
     """The spaces before an entry that can follow the text; None if none can."""
-    column = read_text(text).column
-    indent = " " * (column or 0)
+    indent = " " * (read_text(text).column or 0)
     # Whether YAML takes what follows for one more entry, and leaves those before as they were,
     # is best asked by trying.
     number = max((entry.interaction for entry in cassette.entries), default=0) + 1

@@ -155,7 +155,7 @@ class _Reader:
             return
         if not isinstance(event, yaml.SequenceStartEvent):
             raise NodeError("`entries` must be a list", events.line(event))
-        if not event.flow_style:
+        if not event.flow_style and event.start_mark is not None:
             self._column = event.start_mark.column
         self.entry = 1
         while not isinstance(event := events.next(), yaml.SequenceEndEvent):

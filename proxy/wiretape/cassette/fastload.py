@@ -17,7 +17,7 @@ from wiretape.cassette.document import Document, Head, VersionError, head_of, re
 from wiretape.cassette.entries import entry_of
 from wiretape.cassette.nodes import Events, NodeError
 from wiretape.cassette.scalars import ODD
-from wiretape.cassette.timeline import Stage, Timeline
+from wiretape.cassette.timeline import Timeline
 from wiretape.core.model import Chunk, End, Outcome
 
 _CHUNK = re.compile(
@@ -64,11 +64,11 @@ def read_own_layout(text: str) -> Document | None:
     try:
         start = lines.index("entries:") + 1
         head = _head(lines[: start - 1])
-        timeline = Timeline()
-        _read_entries(lines, start, timeline)
+        entries = _Entries(lines)
+        entries.read(start)
     except (_Foreign, NodeError, VersionError, ValueError):
         return None
-    return Document(head, timeline, 0)
+    return Document(head, entries.timeline, 0)
 
 
 def _head(lines: list[str]) -> Head:
@@ -83,86 +83,100 @@ def _head(lines: list[str]) -> Head:
     return head_of(fields, 1)
 
 
-def _read_entries(lines: list[str], start: int, timeline: Timeline) -> None:
-    """Take every entry from the lines; runs of those that YAML has to read go to it together."""
-    run: int | None = None
-    stages = timeline.stages
-    append = timeline.entries.append
-    for position in range(start, len(lines)):
-        line = lines[position]
-        match = _CHUNK.match(line)
-        if match is not None and (content := _content(line, match.end(), match[4])) is not None:
-            if run is not None:
-                _read_run(lines, run, position, timeline)
-                run = None
-            number = int(match[1])
-            at_us = int(match[2] + match[3])
-            chunk = Chunk(number, at_us, *content)
-            if at_us < timeline.latest_us or stages.get(number) is not Stage.ANSWERED:
-                timeline.add(chunk, position + 1)
-            else:
-                append(chunk)
-                timeline.latest_us = at_us
-        elif (match := _END.fullmatch(line)) is not None and match[4] in _OUTCOMES:
-            if run is not None:
-                _read_run(lines, run, position, timeline)
-                run = None
-            end = End(int(match[1]), int(match[2] + match[3]), _OUTCOMES[match[4]])
-            timeline.add(end, position + 1)
-        elif line.startswith("- "):
-            run = position if run is None else run
-        elif line.startswith("#"):
-            if run is not None:
-                _read_run(lines, run, position, timeline)
-                run = None
-        elif line and (run is None or not line.startswith("  ")):
+class _Entries:
+    """Takes the entries from the lines; what only YAML can read goes to it in runs of lines."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self.timeline = Timeline()
+        self._lines = lines
+        self._run: int | None = None
+
+    def read(self, start: int) -> None:
+        """Take every entry from the line at this index on.
+
+        Raises:
+            _Foreign: they are in another layout.
+            NodeError: YAML could not read some.
+            ValueError: one cannot come where it stands.
+        """
+        add = self.timeline.add
+        for position in range(start, len(self._lines)):
+            line = self._lines[position]
+            entry = _one_line_entry(line)
+            if entry is not None:
+                if self._run is not None:
+                    self._read_run(position)
+                add(entry, position + 1)
+            elif line.startswith("- "):
+                if self._run is None:
+                    self._run = position
+            elif line.startswith("#"):
+                self._read_run(position)
+            elif line and (self._run is None or not line.startswith("  ")):
+                raise _Foreign
+        self._read_run(len(self._lines))
+
+    def _read_run(self, stop: int) -> None:
+        """Take the entries of the lines seen since the run began, if one did, by way of YAML."""
+        start, self._run = self._run, None
+        if start is None:
+            return
+        events = Events("\n".join(self._lines[start:stop]) + "\n", first_line=start + 1)
+        root = events.start()
+        if not isinstance(root, yaml.SequenceStartEvent):
             raise _Foreign
-    if run is not None:
-        _read_run(lines, run, len(lines), timeline)
+        while not isinstance(event := events.next(), yaml.SequenceEndEvent):
+            node = events.node(event, _ENTRY_DEPTH)
+            self.timeline.add(entry_of(node), node.line)
+        events.finish()
 
 
-def _read_run(lines: list[str], start: int, stop: int, timeline: Timeline) -> None:
-    """Take whole entries that stand in lines of their own by way of YAML."""
-    events = Events("\n".join(lines[start:stop]) + "\n", first_line=start + 1)
-    root = events.start()
-    if not isinstance(root, yaml.SequenceStartEvent):
-        raise _Foreign
-    while not isinstance(event := events.next(), yaml.SequenceEndEvent):
-        node = events.node(event, _ENTRY_DEPTH)
-        timeline.add(entry_of(node), node.line)
-    events.finish()
+def _one_line_entry(line: str) -> Chunk | End | None:
+    match = _CHUNK.match(line)
+    if match is not None:
+        content = _content(line, match.end(), match[4])
+        return content and Chunk(int(match[1]), int(match[2] + match[3]), *content)
+    match = _END.fullmatch(line)
+    if match is not None and match[4] in _OUTCOMES:
+        return End(int(match[1]), int(match[2] + match[3]), _OUTCOMES[match[4]])
+    return None
 
 
 def _content(line: str, start: int, form: str) -> tuple[bytes, bool] | None:
     """A chunk's bytes, and whether it is a part, from where its value starts; None if foreign."""
     if not line.isprintable() and ODD.search(line):
         return None
-    text: str | None = None
-    part = False
-    if line[start : start + 1] == "'":
-        stop = 0
-        if line.endswith(_CLOSED):
-            stop = len(line) - len(_CLOSED)
-        elif line.endswith(_PART_CLOSED):
-            stop = len(line) - len(_PART_CLOSED)
-            part = True
-        if stop > start:
-            text = line[start + 1 : stop]
-            if "'" in text:
-                # A single quote that is not doubled ends the scalar before the line does.
-                text = None if "'" in text.replace("''", "") else text.replace("''", "'")
-    if text is None:
+    only = _only_scalar(line, start)
+    if only is None:
         return _listed_content(line, start, form)
+    text, part = only
     if form == "sse":
         return f"data: {text}\n\n".encode(), part
-    if form == "ndjson":
-        return f"{text}\n".encode(), part
-    if form == "text":
-        return text.encode(), part
-    try:
-        return base64.b64decode(text.encode("ascii"), validate=True), part
-    except (binascii.Error, ValueError):
+    if form == "base64":
+        try:
+            return base64.b64decode(text.encode("ascii"), validate=True), part
+        except (binascii.Error, ValueError):
+            return None
+    return (f"{text}\n" if form == "ndjson" else text).encode(), part
+
+
+def _only_scalar(line: str, start: int) -> tuple[str, bool] | None:
+    """The text if nothing but one single-quoted scalar is there, and whether it is a part."""
+    if line[start : start + 1] != "'":
         return None
+    part = not line.endswith(_CLOSED)
+    if part and not line.endswith(_PART_CLOSED):
+        return None
+    stop = len(line) - len(_PART_CLOSED if part else _CLOSED)
+    if stop <= start:
+        return None
+    text = line[start + 1 : stop]
+    if "'" in text:
+        # A single quote that is not doubled ends the scalar before the line does.
+        if "'" in text.replace("''", ""):
+            return None
+        text = text.replace("''", "'")
+    return text, part
 
 
 def _listed_content(line: str, start: int, form: str) -> tuple[bytes, bool] | None:

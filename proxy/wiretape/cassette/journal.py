@@ -5,40 +5,30 @@ Knows how not to lose what was written; the entries come to it as text.
 
 from __future__ import annotations
 
-import logging
 import os
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wiretape.cassette.continuation import continuation, indented
-from wiretape.cassette.library import PART_SUFFIX, SUFFIX
+from wiretape.cassette.holding import fill, hold, let_go, part_path_of, why
+from wiretape.cassette.library import PART_SUFFIX
 from wiretape.cassette.loader import cassette_name, loads, read_bytes
 from wiretape.cassette.partfile import (
     is_at,
-    move_to_first_free,
-    open_locked,
+    numbered,
     place_of,
     read_all,
     sync_directory,
     write_all,
+    write_new,
 )
-from wiretape.cassette.recover import numbered, recover_held
 from wiretape.cassette.writer import header_text
 from wiretape.core.model import Cassette
-from wiretape.errors import (
-    CassetteBusyError,
-    CassetteError,
-    CassetteNotFoundError,
-    JournalError,
-    UsageError,
-)
+from wiretape.errors import CassetteNotFoundError, JournalError
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from typing import Self
-
-_log = logging.getLogger(__name__)
+    from pathlib import Path
 
 
 class Journal:
@@ -52,16 +42,24 @@ class Journal:
         part_path: the file that it is until then.
     """
 
-    def __init__(self, path: Path, part_path: Path, descriptor: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        descriptor: int,
+        size: int,
+        *,
+        indent: str = "",
+        continued: os.stat_result | None = None,
+    ) -> None:
         self.path = path
-        self.part_path = part_path
+        self.part_path = part_path_of(path)
         self._descriptor = descriptor
-        self._indent = ""
-        self._size = self._base_size = 0
+        self._size = self._base_size = size
+        self._indent = indent
+        self._continued = continued
         self._failure = ""
         self._closed = False
         self._published: Path | None = None
-        self._continued: os.stat_result | None = None
 
     @classmethod
     def create(cls, final_path: Path, recorded: datetime, upstream: str) -> Journal:
@@ -73,9 +71,10 @@ class Journal:
             CassetteBusyError: another session records under this name.
             JournalError: the file cannot be made.
         """
-        journal = cls._open(final_path)
-        journal._start(header_text(recorded, upstream).encode())
-        return journal
+        base = header_text(recorded, upstream).encode()
+        descriptor = hold(final_path)
+        fill(descriptor, base, final_path)
+        return cls(final_path, descriptor, len(base))
 
     @classmethod
     def append_to(
@@ -94,51 +93,23 @@ class Journal:
             CassetteError: the cassette cannot be read, or is missing and nothing is given.
             JournalError: the file cannot be made.
         """
-        journal = cls._open(final_path)
+        descriptor = hold(final_path)
+        continued = None
+        indent = ""
         try:
+            # Taken first, so that a change while it is read counts as one too.
+            continued = final_path.stat() if final_path.exists() else None
             content = read_bytes(final_path)
-            journal._continued = final_path.stat()
             cassette = loads(content, final_path)
-            base, journal._indent = continuation(content, cassette)
+            base, indent = continuation(content, cassette)
         except BaseException as error:
             if not isinstance(error, CassetteNotFoundError) or recorded is None or upstream is None:
-                journal._discard()
+                let_go(descriptor, final_path)
                 raise
             cassette = Cassette(cassette_name(final_path), recorded, upstream, ())
             base = header_text(recorded, upstream).encode()
-        journal._start(base)
-        return journal, cassette
-
-    @classmethod
-    def _open(cls, final_path: Path) -> Journal:
-        """Hold the name, with an empty file."""
-        if not final_path.name.endswith(SUFFIX):
-            raise UsageError(f"{final_path}: a cassette's file name ends in {SUFFIX}")
-        part_path = final_path.with_name(final_path.name.removesuffix(SUFFIX) + PART_SUFFIX)
-        try:
-            final_path.parent.mkdir(parents=True, exist_ok=True)
-            return cls(final_path, part_path, _open_fresh(part_path))
-        except CassetteBusyError:
-            raise CassetteBusyError(final_path) from None
-        except OSError as error:
-            raise JournalError(final_path, f"cannot be recorded: {_why(error)}") from error
-
-    def _start(self, base: bytes) -> None:
-        try:
-            write_all(self._descriptor, base)
-        except OSError as error:
-            self._discard()
-            raise JournalError(self.path, f"cannot be recorded: {_why(error)}") from error
-        self._size = self._base_size = len(base)
-
-    def _discard(self) -> None:
-        """Let go of the name, leaving no file."""
-        self._closed = True
-        try:
-            if is_at(self._descriptor, self.part_path):
-                self.part_path.unlink()
-        finally:
-            os.close(self._descriptor)
+        fill(descriptor, base, final_path)
+        return cls(final_path, descriptor, len(base), indent=indent, continued=continued), cassette
 
     @property
     def bytes_written(self) -> int:
@@ -166,7 +137,7 @@ class Journal:
             with suppress(OSError):
                 os.ftruncate(self._descriptor, self._size)
             raise self._failed(
-                f"the recording stopped: {_why(error)}; what was recorded before is in"
+                f"the recording stopped: {why(error)}; what was recorded before is in"
                 f" {self.part_path}: `wiretape recover` makes it a cassette",
             ) from error
         self._size += len(content)
@@ -183,27 +154,25 @@ class Journal:
             place = place_of(self._descriptor)
             raise self._failed(f"the recording was moved away while it ran; it is now {place}")
         try:
-            self._save_again()
+            saved = self._save_again()
         except OSError as error:
             raise self._failed(
-                f"the recording was removed while it ran, and cannot be saved again: {_why(error)}",
+                f"the recording was removed while it ran, and cannot be saved again: {why(error)}",
             ) from error
         raise self._failed(
             "the recording was removed while it ran; what was recorded was saved again as"
-            f" {self.part_path}: `wiretape recover` makes it a cassette",
+            f" {saved}: `wiretape recover` makes it a cassette",
         )
 
-    def _save_again(self) -> None:
-        """Give the removed file, which is still open, its name again."""
-        content = read_all(self._descriptor)
+    def _save_again(self) -> Path:
+        """Give the removed file, which is still open, a name again."""
         self.part_path.parent.mkdir(parents=True, exist_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
-        descriptor = os.open(self.part_path, flags, 0o666)
-        try:
-            write_all(descriptor, content)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        content = read_all(self._descriptor)
+        for place in numbered(self.part_path, PART_SUFFIX):
+            with suppress(FileExistsError):
+                write_new(place, content)
+                break
+        return place
 
     def _failed(self, failure: str) -> JournalError:
         self._failure = failure
@@ -222,7 +191,8 @@ class Journal:
         if self._closed:
             return self._published
         if not self._failure and self._size == self._base_size:
-            self._discard()
+            self._closed = True
+            let_go(self._descriptor, self.path)
             return None
         self._closed = True
         try:
@@ -260,41 +230,7 @@ class Journal:
             self.part_path.replace(self.path)
         except OSError as error:
             raise self._failed(
-                f"the recording cannot take its place: {_why(error)}; it is in {self.part_path}:"
+                f"the recording cannot take its place: {why(error)}; it is in {self.part_path}:"
                 " `wiretape recover` makes it a cassette",
             ) from error
         sync_directory(self.path.parent)
-
-
-def _open_fresh(part_path: Path) -> int:
-    """Hold an empty `.part`; what a crash left there is recovered or, at worst, set aside."""
-    while True:
-        descriptor = open_locked(part_path, create=True)
-        if not os.fstat(descriptor).st_size:
-            return descriptor
-        try:
-            _set_aside(descriptor, part_path)
-        finally:
-            os.close(descriptor)
-
-
-def _set_aside(descriptor: int, part_path: Path) -> None:
-    try:
-        recovered = recover_held(descriptor, part_path)
-    except CassetteError as error:
-        stem = part_path.name.removesuffix(PART_SUFFIX)
-        broken = numbered(part_path.with_name(f"{stem}.broken{PART_SUFFIX}"), PART_SUFFIX)
-        kept = move_to_first_free(part_path, broken)
-        _log.warning("an earlier recording did not end and is kept as %s: %s", kept, error)
-        return
-    if recovered.path is not None:
-        _log.warning(
-            "an earlier recording did not end and was recovered as %s (%d entries)%s",
-            recovered.path,
-            recovered.entries,
-            "".join(f"; {warning}" for warning in recovered.warnings),
-        )
-
-
-def _why(error: OSError) -> str:
-    return error.strerror or str(error)

@@ -17,7 +17,6 @@ from wiretape.cassette.scalars import (
 )
 
 _FLOW_WIDTH = 100
-_FLOW_ITEMS = 16
 _DEEPEST = 100
 # libyaml looks 1024 characters ahead for the colon after a key.
 _LONGEST_KEY = 1000
@@ -86,33 +85,29 @@ def _sequence(out: list[str], value: list[Any], first: str, pad: str, depth: int
 
 def _leaf(value: dict[str, Any] | list[Any]) -> str | None:
     """The collection in flow style if it holds scalars only and fits on a line."""
-    if len(value) > _FLOW_ITEMS:
-        return None
+    is_mapping = isinstance(value, dict)
     room = _FLOW_WIDTH
     parts: list[str] = []
-    is_mapping = isinstance(value, dict)
     for item in value.values() if isinstance(value, dict) else value:
-        if isinstance(item, str):
-            if len(item) > room or "\n" in item:
-                return None
-            part = flow_scalar(item)
-        elif isinstance(item, dict | list):
-            if item:
-                return None
-            part = "{}" if isinstance(item, dict) else "[]"
-        else:
-            part = _atom(item)
-        room -= len(part) + 2
-        if room < 0:
+        part = _leaf_item(item, room)
+        room -= len(part or "") + 2
+        if part is None or room < 0:
             return None
         parts.append(part)
     if not is_mapping:
         return f"[{', '.join(parts)}]"
-    keys = [_key(key) for key in value]
-    if sum(map(len, keys)) > room:
-        return None
-    pairs = [f"{key}: {part}" for key, part in zip(keys, parts, strict=True)]
-    return f"{{{', '.join(pairs)}}}"
+    pairs = [f"{_key(key)}: {part}" for key, part in zip(value, parts, strict=True)]
+    text = f"{{{', '.join(pairs)}}}"
+    return text if len(text) <= _FLOW_WIDTH else None
+
+
+def _leaf_item(item: Any, room: int) -> str | None:
+    """A value in flow style if it is a scalar, or empty, and need not be longer than the room."""
+    if isinstance(item, str):
+        return None if len(item) > room or "\n" in item else flow_scalar(item)
+    if isinstance(item, dict | list):
+        return None if item else "{}" if isinstance(item, dict) else "[]"
+    return _atom(item)
 
 
 def _key(key: str) -> str:
@@ -122,7 +117,7 @@ def _key(key: str) -> str:
     return text
 
 
-def _atom(value: float | bool | None) -> str:  # noqa: FBT001 # a JSON value, no switch
+def _atom(value: Any) -> str:
     if value is None:
         return "null"
     if value is True:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from wiretape.cassette.document import Document, DocumentError, VersionError
 from wiretape.cassette.fastload import read_text
+from wiretape.cassette.library import PART_SUFFIX, SUFFIX
 from wiretape.cassette.torn import Mended, mend
 from wiretape.core.model import Cassette
 from wiretape.errors import (
@@ -26,9 +27,6 @@ from wiretape.errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-SUFFIX = ".yaml"
-PART_SUFFIX = ".yaml.part"
 
 _BLOCK = 1 << 20
 _VERSION = re.compile(r"(?:#.*\n|\n)*wiretape:[ ]+([0-9]{1,9})[ ]*(?:#.*)?\n")

@@ -11,13 +11,14 @@ import os
 import stat
 import time
 from contextlib import suppress
+from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wiretape.errors import CassetteBusyError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator
 
 _BLOCK = 1 << 20
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -33,29 +34,33 @@ def open_locked(part: Path, *, create: bool) -> int:
         CassetteBusyError: somebody else holds it.
         OSError: it cannot be opened, or is no regular file.
     """
-    tries = 0
-    while True:
+    for tries_left in range(_TRIES, -1, -1):
         descriptor = os.open(part, _FLAGS | (os.O_CREAT if create else 0), 0o666)
+        kept = False
         try:
-            info = os.fstat(descriptor)
-            if not stat.S_ISREG(info.st_mode):
-                raise OSError(errno.EINVAL, "not a regular file", str(part))
+            size = _size_of_regular(descriptor, part)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Whoever held it may just have renamed or removed it.
-            if is_at(descriptor, part):
+            kept = is_at(descriptor, part)
+            if kept:
                 return descriptor
         except BlockingIOError:
             # A recorder writes the head at once; an empty file is held by one that looks for
             # abandoned files, and not for long.
-            tries += 1
-            if info.st_size or tries > _TRIES:
-                os.close(descriptor)
-                raise CassetteBusyError(part) from None
+            if size or not tries_left:
+                break
             time.sleep(_PAUSE_S)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        os.close(descriptor)
+        finally:
+            if not kept:
+                os.close(descriptor)
+    raise CassetteBusyError(part)
+
+
+def _size_of_regular(descriptor: int, path: Path) -> int:
+    info = os.fstat(descriptor)
+    if not stat.S_ISREG(info.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return info.st_size
 
 
 def is_held(part: Path) -> bool:
@@ -79,15 +84,15 @@ def is_held(part: Path) -> bool:
 def is_at(descriptor: int, path: Path) -> bool:
     """Whether the path leads to this very file."""
     try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(path, follow_symlinks=False))
-    except (FileNotFoundError, NotADirectoryError):
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
+    except OSError:
         return False
 
 
 def place_of(descriptor: int) -> str:
     """Where the file is now, as far as the system tells."""
     try:
-        return os.readlink(f"/proc/self/fd/{descriptor}")
+        return str(Path(f"/proc/self/fd/{descriptor}").readlink())
     except OSError:
         return "a place unknown"
 
@@ -115,6 +120,22 @@ def read_all(descriptor: int) -> bytes:
         blocks.append(block)
         offset += len(block)
     return b"".join(blocks)
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Make a file that does not exist yet, and wait for the disk.
+
+    Raises:
+        FileExistsError: it exists.
+        OSError: it cannot be made.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o666)
+    try:
+        write_all(descriptor, content)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def sync_directory(directory: Path) -> None:
@@ -150,10 +171,18 @@ def move_to_first_free(path: Path, targets: Iterable[Path]) -> Path:
     raise FileExistsError(errno.EEXIST, "no free name", str(path))
 
 
+def numbered(path: Path, suffix: str) -> Iterator[Path]:
+    """The path, then the same with `-2`, `-3` and so on before its suffix, without end."""
+    yield path
+    stem = path.name.removesuffix(suffix)
+    for number in count(2):
+        yield path.with_name(f"{stem}-{number}{suffix}")
+
+
 def _reserve(target: Path) -> bool:
     """Make an empty file, so that nobody else takes the name; False if it is taken."""
     try:
-        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666))
+        write_new(target, b"")
     except FileExistsError:
         return False
     return True

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from itertools import count
 from typing import TYPE_CHECKING
 
 from wiretape.cassette.library import PART_SUFFIX, SUFFIX, timestamp_name
 from wiretape.cassette.loader import read_torn
 from wiretape.cassette.partfile import (
     move_to_first_free,
+    numbered,
     open_locked,
     read_all,
     sync_directory,
@@ -22,7 +22,6 @@ from wiretape.cassette.torn import has_head
 from wiretape.errors import CassetteError, CassetteNotFoundError, CorruptCassetteError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -96,11 +95,3 @@ def recover_held(descriptor: int, part: Path) -> Recovered:
     sync_directory(part.parent)
     warnings = (*mended.warnings, *timeline.warnings())
     return Recovered(path, warnings, len(timeline.entries), timeline.unfinished())
-
-
-def numbered(path: Path, suffix: str) -> Iterator[Path]:
-    """The path, then the same with `-2`, `-3` and so on before its suffix, without end."""
-    yield path
-    stem = path.name.removesuffix(suffix)
-    for number in count(2):
-        yield path.with_name(f"{stem}-{number}{suffix}")

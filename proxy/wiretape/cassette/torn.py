@@ -14,8 +14,9 @@ from wiretape.cassette.document import Document, DocumentError
 from wiretape.cassette.fastload import read_text
 from wiretape.core.model import Chunk, End, Entry, Response
 
-_LIST = re.compile(rb"^entries:[ ]*(?:#.*)?\n(?:[ ]*(?:#.*)?\n)*([ ]*)- ", re.MULTILINE)
-_HEAD_END = re.compile(rb"^entries:[ ]*(?:#.*)?\n", re.MULTILINE)
+_ENTRIES = rb"^ *[\"']?entries[\"']? *:[ \r]*(?:#.*)?\n"
+_HEAD_END = re.compile(_ENTRIES, re.MULTILINE)
+_LIST = re.compile(_ENTRIES + rb"(?:[ \r]*(?:#.*)?\n)*( *)- ", re.MULTILINE)
 _KEY = re.compile(r"(?m)^ *(headers|json|text|base64|sha256):")
 
 
@@ -37,6 +38,12 @@ class Mended:
 def has_head(content: bytes) -> bool:
     """Whether the head is whole, so that entries could follow it."""
     return _HEAD_END.search(content) is not None
+
+
+def entries_column(content: bytes) -> int | None:
+    """Where the dashes of the entries stand, as far as a glance tells; None if there are none."""
+    opening = _LIST.search(content)
+    return len(opening[1]) if opening else None
 
 
 def mend(content: bytes) -> Mended:
