@@ -3,7 +3,8 @@
     python llamacpp_server.py --model GGUF [--port N]
 
 Needs the package ``xllamacpp``, which embeds that server. Prints ``ready http://127.0.0.1:PORT``
-once it answers, and serves until SIGTERM, SIGINT or the end of standard input.
+once it answers, and serves until SIGTERM, SIGINT or the end of standard input: so whoever starts it
+gives it a pipe, and it never outlives them.
 """
 
 from __future__ import annotations
@@ -28,11 +29,18 @@ def start(model: Path, port: int, alias: str) -> xllamacpp.Server:
     params.model_alias = {alias}
     params.port = port
     params.chat_template = TEMPLATE.read_text(encoding="utf-8")
-    params.n_ctx = 4096
-    params.n_parallel = 2  # two streams at once, so that a recording can interleave them
+    params.n_parallel = 4  # streams at once, so that a recording can interleave them
+    params.n_ctx = 4096 * params.n_parallel
+    params.n_predict = 256  # a small model that repeats itself has to end some time
+    # A second thread would wait for the first by spinning: on a busy machine of two cores that
+    # made an answer take a minute instead of four seconds.
+    params.cpuparams.n_threads = 1
+    params.cpuparams_batch.n_threads = 1
+    params.sse_ping_interval = 1  # seconds between comments while it reads a long prompt
     params.offline = True
     params.ui = False
     params.warmup = False
+    params.verbosity = 1  # errors only
     return xllamacpp.Server(params)
 
 
@@ -47,13 +55,12 @@ def wait_for_stop() -> None:
             pass
         stop.set()
 
-    # The end of standard input tells of a parent that died without a signal.
     threading.Thread(target=watch_stdin, daemon=True).start()
     stop.wait()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Serve a GGUF model with llama.cpp's HTTP server.")
     parser.add_argument("--model", type=Path, required=True, metavar="GGUF")
     parser.add_argument("--port", type=int, default=0, help="default: any free port")
     parser.add_argument("--alias", default="smollm2", help="the model's name in answers")
@@ -61,7 +68,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not args.model.is_file():
         parser.error(f"no such model: {args.model}")
 
-    server = start(args.model, args.port, args.alias)
+    try:
+        server = start(args.model, args.port, args.alias)
+    except RuntimeError as error:  # a port in use, a file that is no model
+        print(f"{parser.prog}: cannot serve {args.model}: {error}", file=sys.stderr)
+        return 1
     print(f"ready {server.listening_address}", flush=True)
     wait_for_stop()
     del server  # closes its listener and joins its threads
