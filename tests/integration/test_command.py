@@ -1,0 +1,169 @@
+"""The command as its users type it: what it prints, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from support.command import serving, wiretape
+from support.upstream import head, scripted_upstream
+from support.wire import ask, ask_json
+from wiretape import __version__
+
+CASSETTES = Path(__file__).parents[2] / "cassettes"
+OK = head("200 OK", "Content-Length: 2") + b"ok"
+
+
+async def test_record_then_replay(tmp_path: Path):
+    async with (
+        scripted_upstream([OK]) as upstream,
+        serving("record", "--cassette", "a/b", OLLAMA_HOST=upstream.url, cwd=tmp_path) as t,
+    ):
+        assert t.line.startswith("wiretape: record on http://127.0.0.1:")
+        assert (await ask_json(t.url, "/api/chat", {"a": 1})).body == b"ok"
+        assert await t.stop(signal.SIGINT) == 0
+        assert "wrote cassettes/a/b.yaml" in t.said
+    async with serving("replay", "--strict", cwd=tmp_path) as t:
+        assert t.line.startswith("wiretape: replay on http://127.0.0.1:")
+        assert (await ask_json(t.url, "/api/chat", {"a": 1})).body == b"ok"
+        assert await t.stop() == 0
+        assert "1 used, 0 unused, 0 missed" in t.said
+
+
+async def test_strict_replay_exits_3_after_a_miss_or_with_an_unused_recording(tmp_path: Path):
+    cassette = CASSETTES / "notes" / "plain-answer.yaml"
+    async with serving("replay", cassette, "--strict", cwd=tmp_path) as t:
+        await ask(t.url, "GET", "/nosuch")
+        assert await t.stop() == 3
+    assert "1 unused, 1 missed" in t.said
+    assert "GET /nosuch" in t.said
+    async with serving("replay", cassette, cwd=tmp_path) as t:
+        assert await t.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("record", "--nosuch"), "No such option"),
+        (("nosuch",), "No such command 'nosuch'"),
+        (("record", "--upstream", "nonsense"), "is not a URL"),
+        (("record", "--upstream", "ftp://x"), "is not a URL"),
+        (("record", "--listen", "nonsense"), "bad listen address"),
+        (("record", "--cassette", "../x"), "cassette name"),
+        (("record", "--cassette", "/x"), "cassette name"),
+        (("record", "--max-body", "lots"), "is no size"),
+        (("record", "--dir", "/proc/nosuch"), "cassette directory"),
+        (("replay", "--speed", "fast"), "speed"),
+        (("replay", "--speed", "-1"), "speed"),
+        (("replay", "--order", "odd"), "order"),
+        (("replay", "--match", "odd"), "'odd' is not one of"),
+        (("replay", "--ignore", "no-slash"), "not a JSON Pointer"),
+        (("replay", "nosuch.yaml"), "nosuch.yaml: no such cassette"),
+        (("replay", "--cassette", "nosuch"), "nosuch.yaml: no such cassette"),
+        (("serve",), "--mode"),
+        (("serve", "--mode", "odd"), "'odd' is not one of"),
+        (("show", "nosuch"), "no such cassette"),
+        (("show", "bad.yaml"), "bad.yaml: line 2"),
+        (("verify", "bad.yaml"), "bad.yaml: line 2"),
+        (("replay", "new.yaml"), "version 2"),
+        (("recover", "nosuch"), "no such"),
+    ],
+)
+def test_bad_input_is_one_clear_line_and_exit_2(
+    arguments: tuple[str, ...], words: str, tmp_path: Path
+):
+    (tmp_path / "bad.yaml").write_text("wiretape: 1\nentries: [}\n")
+    (tmp_path / "new.yaml").write_text("wiretape: 2\n")
+    result = wiretape(*arguments, cwd=tmp_path)
+    assert result.returncode == 2, result
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("wiretape: error: ")
+    assert words in line
+
+
+def test_an_address_in_use_is_said(tmp_path: Path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        result = wiretape("record", "--listen", address, cwd=tmp_path)
+    assert result.returncode == 2
+    assert f"cannot listen on {address}: address already in use" in result.stderr
+    assert "--listen" in result.stderr
+
+
+def test_settings_come_from_flags_then_environment_then_pyproject(tmp_path: Path):
+    (tmp_path / "pyproject.toml").write_text('[tool.wiretape]\nspeed = "from-file"\n')
+    cassette = str(CASSETTES / "notes" / "plain-answer.yaml")
+    by_file = wiretape("verify", cassette, cwd=tmp_path)
+    by_environment = wiretape("verify", cassette, cwd=tmp_path, WIRETAPE_SPEED="from-env")
+    by_flag = wiretape(
+        "verify", cassette, "--speed", "instant", cwd=tmp_path, WIRETAPE_SPEED="from-env"
+    )
+    assert "from-file" in by_file.stderr
+    assert "from-env" in by_environment.stderr
+    assert by_flag.returncode == 0
+
+
+def test_show_tells_what_was_said_and_called(tmp_path: Path):
+    notes = CASSETTES / "notes"
+    shown = wiretape("show", notes / "parallel-tool-calls.yaml", cwd=tmp_path)
+    assert shown.returncode == 0
+    for part in (
+        'run_command(command="ls")',
+        'run_command(command="ls -l")',
+        "refines",
+        "parallel",
+    ):
+        assert part in shown.stdout, part
+    raw = wiretape("show", notes / "parallel-tool-calls.yaml", "--raw", cwd=tmp_path)
+    assert "call_wteop8bt" in raw.stdout
+    data = json.loads(wiretape("show", notes / "parallel-tool-calls.yaml", "--json").stdout)
+    (interaction,) = data["interactions"]
+    calls = [call["arguments"] for call in interaction["response"]["tool_calls"]]
+    assert calls == [{"command": "ls"}, {"command": "ls -l"}]
+
+
+def test_check_finds_what_is_wrong(tmp_path: Path):
+    whole = (CASSETTES / "notes" / "single-tool-call.yaml").read_text()
+    (tmp_path / "whole.yaml").write_text(whole)
+    (tmp_path / "torn.yaml").write_text(whole[:-20])
+    (tmp_path / "endless.yaml").write_text(whole[: whole.index("- {end:")])
+    assert wiretape("check", "whole.yaml", cwd=tmp_path).returncode == 0
+    result = wiretape("check", "whole.yaml", "torn.yaml", "endless.yaml", cwd=tmp_path)
+    assert result.returncode == 1
+    assert "whole.yaml: ok" in result.stdout
+    report = json.loads(
+        wiretape("check", "torn.yaml", "endless.yaml", "--json", cwd=tmp_path).stdout
+    )
+    assert [bool(each["problems"]) for each in report["cassettes"]] == [True, True]
+    assert report["ok"] is False
+
+
+def test_verify_says_so_when_nothing_differs_and_when_something_does(tmp_path: Path):
+    cassette = CASSETTES / "llamacpp" / "chat-tools.yaml"
+    result = wiretape("verify", cassette, "--json", cwd=tmp_path)
+    assert result.returncode == 0
+    report = json.loads(result.stdout)
+    assert (report["same"], report["interactions"]) == (True, 2)
+
+
+def test_the_demo_needs_no_network(tmp_path: Path):
+    result = wiretape("demo", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("are the same") == 2
+    assert 'run_command(command="ls")' in result.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_version_and_help():
+    assert wiretape("--version").stdout == f"wiretape {__version__}\n"
+    for command in ("", "record", "replay", "serve", "show", "check", "verify", "recover", "demo"):
+        result = wiretape(*filter(None, (command, "--help")))
+        assert result.returncode == 0
+        assert result.stdout.startswith("Usage: wiretape")
