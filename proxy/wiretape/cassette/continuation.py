@@ -31,7 +31,8 @@ def continuation(content: bytes, cassette: Cassette) -> tuple[bytes, str]:
     """
     base = content if content.endswith(b"\n") else content + b"\n"
     text = base.decode("utf-8-sig")
-    if read_own_layout(text) is not None:
+    own = read_own_layout(text)
+    if own is not None and tuple(own.timeline.entries) == cassette.entries:
         return base, ""
     # What `recover` could not find its way in must not become a journal.
     lost = not has_head(base) or entries_column(base) != read_text(text).column

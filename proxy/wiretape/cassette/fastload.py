@@ -110,7 +110,7 @@ class _Entries:
             elif line.startswith("- "):
                 if self._run is None:
                     self._run = position
-            elif line.startswith("#"):
+            elif line.startswith("#") and line.isprintable():
                 self._read_run(position)
             elif line and (self._run is None or not line.startswith("  ")):
                 raise _Foreign

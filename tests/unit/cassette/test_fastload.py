@@ -30,7 +30,23 @@ TEXT = cassette_text(CASSETTE)
 SNIPPETS = st.sampled_from(
     [
         *("'", '"', "''", "\\", "\\u00e9", "\\ud83d\\ude00", " ", "  ", "\n", "\n- ", "\n  ", "- "),
-        *("#", " # a", "\n# a", "\n\n", "\t", "\r", "\x85", "\u2028", "\x7f", "{", "}", "[", "]"),
+        *(
+            "#",
+            " # a",
+            "\n# a",
+            "\n# a\x07",
+            "\n\n",
+            "\t",
+            "\x00",
+            "\r",
+            "\x85",
+            "\u2028",
+            "\x7f",
+            "{",
+            "}",
+            "[",
+            "]",
+        ),
         *(",", ", ", ": ", "&a ", "*a", "!!str ", "|\n", "---\n", "...\n", "0", "9", "-", "é", "~"),
         *("part: true", ", part: true", "sse", "text: ", "'}", "\n- {end: 1, at: 0, outcome: x}"),
     ],
@@ -84,6 +100,7 @@ def test_the_writers_own_layout_is_read_the_fast_way():
     [
         ("- {end: 1", "# a note\n\n- {end: 1"),
         ("wiretape", "# a note\nwiretape"),
+        ("entries:", "# a note\nentries:"),
         ("{end: 1, at: 0.600000, ", "{at: 0.6, end: 1, "),
         ("  status: 200", "  status: 200  # fine"),
         ("sse: 'it''s'", 'sse: "it\'s"'),
@@ -112,6 +129,9 @@ def test_small_edits_keep_to_the_fast_way(old, new):
         TEXT.replace("upstream: http://x", "upstream: [\n  a]"),
         "wiretape: 1\n" + TEXT,
         "- a\nentries:\n",
+        TEXT + "# \x00\n",
+        TEXT + "# a\tb\n",
+        TEXT + " # a\n",
         "# nothing\nentries:\n",
     ],
 )

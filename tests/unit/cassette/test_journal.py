@@ -1,0 +1,411 @@
+import errno
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from wiretape.cassette.journal import Journal
+from wiretape.cassette.library import find_abandoned
+from wiretape.cassette.loader import load
+from wiretape.cassette.recover import recover
+from wiretape.cassette.writer import cassette_text, chunk_text, entry_text, header_text
+from wiretape.core.model import (
+    EMPTY_BODY,
+    Body,
+    Cassette,
+    Chunk,
+    End,
+    Entry,
+    Outcome,
+    Request,
+    Response,
+)
+from wiretape.errors import (
+    CassetteBusyError,
+    CassetteNotFoundError,
+    CorruptCassetteError,
+    JournalError,
+)
+
+RECORDED = datetime(2026, 11, 22, 10, 31, 2, tzinfo=UTC)
+UPSTREAM = "http://127.0.0.1:11434"
+
+
+def life(number: int) -> tuple[Entry, ...]:
+    return (
+        Request(number, 0, "POST", "/", (("Content-Length", "4"),), Body.of(b"a\nb\n")),
+        Response(number, 1, 200, ()),
+        Chunk(number, 2, b"data: a\n\n"),
+        End(number, 3, Outcome.COMPLETE),
+    )
+
+
+OLD = cassette_text(Cassette("x", RECORDED, UPSTREAM, life(1)))
+
+
+@pytest.fixture
+def final(tmp_path):
+    return tmp_path / "cassettes" / "x.yaml"
+
+
+@pytest.fixture
+def old(final):
+    final.parent.mkdir()
+    final.write_text(OLD)
+    return final
+
+
+def begin(final: Path) -> Journal:
+    return Journal.create(final, RECORDED, UPSTREAM)
+
+
+def write(journal: Journal, *entries: Entry) -> None:
+    for entry in entries:
+        journal.write(entry_text(entry))
+
+
+def names(final: Path) -> list[str]:
+    return sorted(path.name for path in final.parent.iterdir())
+
+
+def test_what_was_written_is_the_cassette_once_closed(final):
+    journal = begin(final)
+    assert journal.path == final
+    assert journal.part_path == final.with_name("x.yaml.part")
+    write(journal, *life(1))
+    assert journal.part_path.read_text() == OLD
+    assert journal.bytes_written == len(OLD)
+    assert not final.exists()
+    assert journal.close() == final
+    assert final.read_text() == OLD
+    assert names(final) == ["x.yaml"]
+
+
+def test_each_entry_is_in_the_file_before_write_returns(final):
+    journal = begin(final)
+    text = header_text(RECORDED, UPSTREAM)
+    for entry in life(1):
+        write(journal, entry)
+        text += entry_text(entry)
+        assert journal.part_path.read_text() == text
+    journal.close()
+
+
+def test_closing_again_changes_nothing(final):
+    journal = begin(final)
+    write(journal, *life(1))
+    assert journal.close() == journal.close() == final
+    with pytest.raises(JournalError, match="is closed"):
+        write(journal, *life(2))
+
+
+def test_the_old_cassette_stays_until_the_new_one_is_whole(old):
+    journal = begin(old)
+    write(journal, life(7)[0])
+    assert old.read_text() == OLD
+    journal.close()
+    assert load(old).entries == life(7)[:1]
+    assert names(old) == ["x.yaml"]
+
+
+def test_a_recording_of_nothing_leaves_no_trace(old):
+    journal = begin(old)
+    assert journal.close() is None
+    assert journal.close() is None
+    assert old.read_text() == OLD
+    journal, _ = Journal.append_to(old)
+    assert journal.close() is None
+    assert old.read_text() == OLD
+    assert names(old) == ["x.yaml"]
+
+
+def test_a_name_is_recorded_by_one_at_a_time(old):
+    journal = begin(old)
+    for start in (begin, Journal.append_to):
+        with pytest.raises(CassetteBusyError, match="is being recorded by another session"):
+            start(old)
+    assert find_abandoned(old.parent) == []
+    write(journal, *life(2))
+    journal.close()
+    again = begin(old)
+    write(again, *life(3))
+    again.close()
+    assert load(old).entries == life(3)
+
+
+def test_a_cassette_is_continued_with_its_comments(old):
+    commented = "# by hand\n" + OLD.replace("- {end", "# bye\n- {end")
+    old.write_text(commented)
+    journal, cassette = Journal.append_to(old)
+    assert cassette.entries == life(1)
+    write(journal, *life(2))
+    assert old.read_text() == commented
+    assert journal.close() == old
+    assert old.read_text() == commented + "".join(map(entry_text, life(2)))
+
+
+def test_a_cassette_indented_by_hand_is_continued_at_its_own_column(old):
+    old.write_text(OLD.replace("\n  ", "\n      ").replace("\n- ", "\n    - "))
+    journal, _ = Journal.append_to(old)
+    write(journal, *life(2))
+    journal.write("".join(map(entry_text, life(3))))
+    journal.close()
+    assert load(old).entries == life(1) + life(2) + life(3)
+    assert old.read_text().count("\n    - ") == 12
+
+
+def test_a_cassette_in_flow_style_is_continued_anew(old):
+    old.write_text(f"{{wiretape: 1, recorded: {RECORDED}, upstream: x, entries: []}}")
+    journal, cassette = Journal.append_to(old)
+    assert cassette.entries == ()
+    write(journal, *life(1))
+    journal.close()
+    assert load(old).entries == life(1)
+    assert load(old).recorded == RECORDED
+
+
+def test_without_a_cassette_there_is_nothing_to_continue_but_one_can_begin(final):
+    with pytest.raises(CassetteNotFoundError):
+        Journal.append_to(final)
+    journal, cassette = Journal.append_to(final, RECORDED, UPSTREAM)
+    assert cassette == Cassette("x", RECORDED, UPSTREAM, ())
+    write(journal, *life(1))
+    assert journal.close() == final
+    assert final.read_text() == OLD
+
+
+def test_a_corrupt_cassette_is_not_continued_and_its_name_is_free_again(old):
+    old.write_text(OLD + "- {")
+    with pytest.raises(CorruptCassetteError):
+        Journal.append_to(old)
+    assert names(old) == ["x.yaml"]
+    assert old.read_text() == OLD + "- {"
+
+
+def test_a_cassette_edited_while_it_is_continued_is_not_overwritten(old):
+    journal, _ = Journal.append_to(old)
+    write(journal, *life(2))
+    old.write_text(OLD + "# a note\n")
+    with pytest.raises(JournalError, match="was changed while it was being continued"):
+        journal.close()
+    assert old.read_text() == OLD + "# a note\n"
+    recovered = recover(journal.part_path)
+    assert recovered.path is not None
+    assert load(recovered.path).entries == life(1) + life(2)
+
+
+def test_a_cassette_removed_while_it_is_continued_comes_back(old):
+    journal, _ = Journal.append_to(old)
+    write(journal, *life(2))
+    old.unlink()
+    assert journal.close() == old
+    assert load(old).entries == life(1) + life(2)
+
+
+@pytest.mark.parametrize("room", [0, 10])
+def test_a_full_disk_ends_the_recording_after_the_last_whole_entry(old, monkeypatch, room):
+    journal = begin(old)
+    write(journal, *life(1)[:3])
+    before = journal.part_path.read_bytes()
+    real = os.write
+    writes = []
+
+    def full(descriptor: int, content: bytes) -> int:
+        writes.append(content)
+        if len(writes) == 1 and room:
+            return real(descriptor, content[:room])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", full)
+    chunk = chunk_text(1, 9, b"data: lost\n\n")
+    with pytest.raises(JournalError, match=r"stopped: No space left .* in .*x\.yaml\.part"):
+        journal.write(chunk)
+    tried = len(writes)
+    with pytest.raises(JournalError, match="No space left"):
+        journal.write(chunk)
+    assert len(writes) == tried
+    assert journal.part_path.read_bytes() == before
+    assert journal.bytes_written == len(before)
+    monkeypatch.undo()
+    with pytest.raises(JournalError, match="No space left"):
+        journal.write(chunk)
+    with pytest.raises(JournalError, match="No space left"):
+        journal.close()
+    assert journal.close() is None
+    assert old.read_text() == OLD
+    recovered = recover(journal.part_path)
+    assert recovered.path is not None
+    assert load(recovered.path).entries == life(1)[:3]
+
+
+def test_short_writes_are_completed(final, monkeypatch):
+    journal = begin(final)
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda fd, content: real(fd, bytes(content[:5])))
+    write(journal, *life(1))
+    journal.close()
+    assert final.read_text() == OLD
+
+
+def test_a_directory_removed_meanwhile_is_made_again_at_the_end(final):
+    journal = begin(final)
+    write(journal, *life(1)[:3])
+    shutil.rmtree(final.parent)
+    write(journal, *life(1)[3:])
+    with pytest.raises(JournalError, match=r"was removed while it ran.*saved again as"):
+        journal.close()
+    assert not final.exists()
+    recovered = recover(journal.part_path)
+    assert recovered.path is not None
+    assert load(recovered.path).entries == life(1)
+
+
+def test_a_directory_removed_meanwhile_is_noticed_by_the_next_request(final):
+    journal = begin(final)
+    write(journal, *life(1))
+    shutil.rmtree(final.parent)
+    with pytest.raises(JournalError, match="was removed while it ran"):
+        write(journal, life(2)[0])
+    assert load(journal.part_path).entries == life(1)
+    with pytest.raises(JournalError, match="was removed while it ran"):
+        journal.close()
+    assert names(final) == ["x.yaml.part"]
+
+
+def test_a_name_taken_meanwhile_is_not_overwritten_when_saving_again(final):
+    journal = begin(final)
+    write(journal, *life(1))
+    journal.part_path.unlink()
+    other = begin(final)
+    write(other, *life(2))
+    with pytest.raises(JournalError, match=r"saved again as .*x-2\.yaml\.part"):
+        journal.close()
+    other.close()
+    assert load(final).entries == life(2)
+    recovered = recover(final.with_name("x-2.yaml.part"))
+    assert recovered.path is not None
+    assert load(recovered.path).entries == life(1)
+
+
+def test_a_directory_that_cannot_be_made_again_is_said_so(final):
+    journal = begin(final)
+    write(journal, *life(1))
+    shutil.rmtree(final.parent)
+    final.parent.touch()
+    with pytest.raises(JournalError, match="cannot be saved again: File exists"):
+        journal.close()
+
+
+def test_a_recording_moved_away_is_named_where_it_is(final, tmp_path):
+    journal = begin(final)
+    write(journal, *life(1))
+    final.parent.rename(tmp_path / "elsewhere")
+    with pytest.raises(JournalError, match=r"moved away.*elsewhere/x\.yaml\.part"):
+        journal.close()
+    assert load(tmp_path / "elsewhere" / "x.yaml.part").entries == life(1)
+
+
+def test_a_place_that_cannot_be_taken_leaves_the_part(final):
+    journal = begin(final)
+    write(journal, *life(1))
+    final.mkdir()
+    with pytest.raises(JournalError, match="cannot take its place: Is a directory"):
+        journal.close()
+    assert journal.part_path.read_text() == OLD
+
+
+def test_a_disk_that_fails_at_the_end_keeps_the_old_cassette(old, monkeypatch):
+    journal = begin(old)
+    write(journal, *life(2))
+
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(JournalError, match="Input/output error"):
+        journal.close()
+    assert old.read_text() == OLD
+    assert load(journal.part_path).entries == life(2)
+
+
+def test_a_file_of_limited_size_ends_on_a_whole_entry(final):
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (700, 700))
+
+    ran = subprocess.run(
+        [sys.executable, "-c", RECORD, final],
+        preexec_fn=limited,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert "JournalError" in ran.stderr
+    assert "File too large" in ran.stderr
+    written = int(ran.stdout.split()[-1])
+    assert written > 3
+    cassette = load(final.with_name("x.yaml.part"))
+    assert cassette.warnings == ("interaction 1 has no end",)
+    assert len(cassette.entries) == written
+    assert final.with_name("x.yaml.part").stat().st_size <= 700
+
+
+RECORD = """
+import itertools, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from wiretape.cassette.journal import Journal
+from wiretape.cassette.writer import chunk_text, entry_text
+from wiretape.core.model import EMPTY_BODY, Request, Response
+
+journal = Journal.create(Path(sys.argv[1]), datetime(2026, 11, 22, tzinfo=UTC), "http://x")
+journal.write(entry_text(Request(1, 0, "GET", "/", (), EMPTY_BODY)))
+journal.write(entry_text(Response(1, 1, 200, ())))
+for count in itertools.count(3):
+    print(count - 1, flush=True)
+    journal.write(chunk_text(1, count, b"data: %d\\n\\n" % count))
+"""
+
+
+def test_what_a_killed_recorder_wrote_is_recovered(old):
+    with subprocess.Popen(
+        [sys.executable, "-c", RECORD, old],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stdout is not None
+        for line in child.stdout:
+            if int(line) >= 200:
+                child.send_signal(signal.SIGKILL)
+                break
+        seen = [line, *child.stdout]
+    acknowledged = int(next(text for text in reversed(seen) if text.endswith("\n")))
+    part = old.with_name("x.yaml.part")
+    assert find_abandoned(old.parent) == [part]
+    recovered = recover(part)
+    assert recovered.entries >= acknowledged
+    assert recovered.unfinished == (1,)
+    assert recovered.path is not None
+    chunks = load(recovered.path).interactions()[0].chunks
+    assert [chunk.data for chunk in chunks] == [
+        b"data: %d\n\n" % count for count in range(3, recovered.entries + 1)
+    ]
+    assert old.read_text() == OLD
+
+
+def test_a_crash_under_the_same_name_is_recovered_before_the_next_recording(old, caplog):
+    part = old.with_name("x.yaml.part")
+    part.write_text(header_text(RECORDED, UPSTREAM) + entry_text(life(5)[0]) + "- {torn")
+    journal = begin(old)
+    write(journal, Request(1, 0, "GET", "/", (), EMPTY_BODY))
+    journal.close()
+    recovered = old.with_name("x.2026-11-22T103102Z.yaml")
+    assert load(recovered).entries == life(5)[:1]
+    assert str(recovered) in caplog.text
+    assert names(old) == [recovered.name, "x.yaml"]
