@@ -14,17 +14,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+MAX_OVERLAPS = 400_000
+"""So many items at most are looked at one by one, of all that are equally close so far."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
     """A request in fingerprints. They hold within one process only.
 
     Attributes:
+        prints: a fingerprint of each item of the conversation.
         forward: at i, a fingerprint of the conversation's items 0 to i together.
         backward: at i, a fingerprint of its last i + 1 items together.
         fields: fingerprints of the other top-level fields, each with its name.
     """
 
+    prints: Sequence[int]
     forward: Sequence[int]
     backward: Sequence[int]
     fields: Sequence[int]
@@ -32,19 +37,15 @@ class Shape:
     @classmethod
     def of(cls, items: Sequence[str], fields: Iterable[str]) -> Shape:
         """Take the fingerprints of canonical texts."""
-        prints = [hash(item) for item in items]
-        return cls(
-            _chain(prints),
-            _chain(reversed(prints)),
-            array("q", [hash(field) for field in fields]),
-        )
+        prints = array("q", map(hash, items))
+        return cls(prints, _chain(prints), _chain(reversed(prints)), array("q", map(hash, fields)))
 
     def shared(self, other: Shape) -> tuple[int, int]:
         """How many items the two conversations have in common at the start, and at the end.
 
         No item is counted twice: the sum is at most the shorter one's length.
         """
-        shorter = min(len(self.forward), len(other.forward))
+        shorter = min(len(self.prints), len(other.prints))
         start = _agreeing(self.forward, other.forward, shorter)
         return start, _agreeing(self.backward, other.backward, shorter - start)
 
@@ -75,26 +76,28 @@ def _agreeing(one: Sequence[int], other: Sequence[int], most: int) -> int:
 def closest(live: Shape, recorded: Sequence[tuple[int, Shape]]) -> list[int]:
     """The numbers of those recorded that are closest to `live` and equally close, in order.
 
-    Those count as closest that have the most items in common at the start and the end, of these
-    those with the most at the start, then those of the most equal length, then those with
-    the fewest differing fields.
+    Closest are those that have the most items in common at the start and the end; of these
+    those with the most at the start; then with the most anywhere; then those of the nearest
+    length; then those with the fewest differing fields.
     """
-    best: tuple[int, int, int] | None = None
+    best = (0, 0)
     tied: list[tuple[int, Shape]] = []
-    length = len(live.forward)
     for candidate in recorded:
-        shape = candidate[1]
-        start, end = live.shared(shape)
-        rank = (-start - end, -start, abs(len(shape.forward) - length))
-        if best is None or rank < best:
-            best = rank
-            tied = [candidate]
-        elif rank == best:
+        start, end = live.shared(candidate[1])
+        if (start + end, start) > best:
+            best = (start + end, start)
+            tied = []
+        if (start + end, start) == best:
             tied.append(candidate)
-    fields = frozenset(live.fields)
-    differing = [
-        (len(fields) + len(shape.fields) - 2 * len(fields.intersection(shape.fields)), number)
-        for number, shape in tied
+    prints, fields = frozenset(live.prints), frozenset(live.fields)
+    overlapping = sum(len(shape.prints) for _, shape in tied) <= MAX_OVERLAPS
+    ranks = [
+        (
+            -len(prints.intersection(shape.prints)) if overlapping else 0,
+            abs(len(shape.prints) - len(live.prints)),
+            len(fields) + len(shape.fields) - 2 * len(fields.intersection(shape.fields)),
+        )
+        for _, shape in tied
     ]
-    fewest = min(differing, default=(0, 0))[0]
-    return [number for count, number in differing if count == fewest]
+    nearest = min(ranks, default=())
+    return [number for (number, _), rank in zip(tied, ranks, strict=True) if rank == nearest]

@@ -58,7 +58,9 @@ def relaxed(items: list[Item], level: Level) -> list[Item]:
     loosened = loosen(items, level)
     for slots in rounds(loosened):
         results = taken(loosened, slots)
-        loosened = put(loosened, slots, [results[index] for index in order(results)])
+        places = order(results)
+        if places != sorted(places):
+            loosened = put(loosened, slots, [results[place] for place in places])
     return loosened
 
 
@@ -106,7 +108,10 @@ def taken(items: list[Item], slots: Round) -> list[Item]:
 
 def order(results: list[Item]) -> list[int]:
     """The results' indexes, sorted so that the order in which the results came plays no part."""
-    keys = [(result_id(result), dump_json(_unmarked(result))) for result in results]
+    names = [result_id(result) for result in results]
+    if len(set(names)) == len(names):
+        return sorted(range(len(results)), key=names.__getitem__)
+    keys = [(name, dump_json(_unmarked(it))) for name, it in zip(names, results, strict=True)]
     return sorted(range(len(results)), key=keys.__getitem__)
 
 

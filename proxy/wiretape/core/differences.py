@@ -172,7 +172,9 @@ class _Walk:
 def _pairs(ones: list[str], others: list[str]) -> Iterator[tuple[int | None, int | None]]:
     """Which items of two lists to compare: indexes, None where the other has no counterpart."""
     if len(ones) == len(others) or len(ones) * len(others) > MAX_ALIGNED:
-        yield from zip_longest(range(len(ones)), range(len(others)))
+        for one, other in zip_longest(range(len(ones)), range(len(others))):
+            if one is None or other is None or ones[one] != others[other]:
+                yield one, other
         return
     alignment = SequenceMatcher(None, ones, others, autojunk=False)
     for tag, start, end, other_start, other_end in alignment.get_opcodes():

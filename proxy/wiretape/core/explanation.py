@@ -6,14 +6,14 @@ is suggested that was not tried.
 
 from __future__ import annotations
 
-import math
 import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wiretape.core.canonical import Reading
 from wiretape.core.conversation import LEVELS
 from wiretape.core.differences import differences
+from wiretape.core.likeness import likeliest, words
 from wiretape.core.pointer import parse_pointer
 
 if TYPE_CHECKING:
@@ -24,11 +24,8 @@ if TYPE_CHECKING:
     from wiretape.core.model import Request
     from wiretape.core.pointer import Pointer
 
-MAX_CANDIDATES = 100
-"""Of recordings whose fingerprints are equally close, so many are read to find the closest."""
-
-MAX_CANDIDATE_BYTES = 1_000_000
-"""And so many bytes of bodies at most (but one body in any case)."""
+MAX_CANDIDATE_BYTES = 250_000
+"""Of the likeliest recordings, so many bytes of bodies are read (but one body in any case)."""
 
 MAX_IGNORED = 3
 """More flags than this are no suggestion: record again."""
@@ -73,23 +70,26 @@ class Explanation:
 def explain(
     live: Reading,
     candidates: Sequence[Candidate],
+    changed: Any,
     level: Level,
     ignore: tuple[Pointer, ...],
 ) -> Explanation:
-    """Pick the closest of the candidates (one at least, all equally close by fingerprints).
+    """Pick the closest of the candidates (all equally close by fingerprints).
 
     Args:
         live: the whole live request, nothing ignored.
-        candidates: in order of preference where they are equally close.
+        candidates: not empty, in recorded order.
+        changed: the part of the live body, a JSON value, that none of them shares.
         level: the level that is in force.
         ignore: the pointers that are in force.
     """
-    nearest = math.inf
-    for candidate, recorded in _read(candidates):
-        found = differences(recorded, live, level, ignore)
-        distance = sum(difference.distance() for difference in found)
-        if distance < nearest:
-            nearest, closest, reading, differing = distance, candidate, recorded, found
+    bodies = [candidate.request.body.content or b"" for candidate in candidates]
+    likely = likeliest(words(changed), live.body.length, bodies)
+    read = [
+        (reading, candidate, differences(reading, live, level, ignore))
+        for candidate, reading in _read([candidates[index] for index in likely])
+    ]
+    reading, closest, differing = min(read, key=_remoteness)
     changes = _changes(live, differing)
     said = _said(reading, live)
     mostly = sum(changes.get(place, 0.0) for place in said) > _MOSTLY * len(said)
@@ -105,11 +105,20 @@ def explain(
     )
 
 
+def _remoteness(
+    read: tuple[Reading, Candidate, list[Difference]],
+) -> tuple[float, bool, int]:
+    """What is smallest for the closest: unused ones come first where all else is equal."""
+    _, candidate, differing = read
+    distance = sum(difference.distance() for difference in differing)
+    return distance, candidate.used, candidate.number
+
+
 def _read(candidates: Sequence[Candidate]) -> Iterator[tuple[Candidate, Reading]]:
     """Those worth reading in full, each spelling of a request once."""
     room = MAX_CANDIDATE_BYTES
     seen = set()
-    for candidate in candidates[:MAX_CANDIDATES]:
+    for candidate in candidates:
         request = candidate.request
         reading = Reading(request.method, request.target, request.headers, request.body)
         verbatim = reading.verbatim()

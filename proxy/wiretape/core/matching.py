@@ -15,7 +15,7 @@ from wiretape.core.canonical import Reading
 from wiretape.core.closest import closest
 from wiretape.core.conversation import LEVELS, Level
 from wiretape.core.differences import Difference, differences
-from wiretape.core.explanation import MAX_CANDIDATES, Candidate, explain
+from wiretape.core.explanation import Candidate, explain
 from wiretape.core.miss import Key, Miss, Reason
 from wiretape.core.pointer import Pointer, parse_pointer
 from wiretape.core.routing import is_metadata
@@ -259,12 +259,13 @@ class Matcher:
             counts = [(f"{m} {path}", len(all_)) for (m, path), all_ in self._routes.items()]
             routes = tuple(sorted(counts, key=lambda route: -route[1]))
             return Miss(Reason.NO_MATCH, live.method, live.path, routes=routes)
-        numbers = sorted(closest(shape, near), key=lambda number: self._used[number])
         candidates = [
             Candidate(number, self._recordings[number].request, bool(self._used[number]))
-            for number in numbers[:MAX_CANDIDATES]
+            for number in closest(shape, near)
         ]
-        found = explain(live.ignoring(()), candidates, self.rules.level, self.rules.ignore)
+        start, end = shape.shared(self._recordings[candidates[0].number].shape)
+        changed = live.items[start : len(live.items) - end] or live.payload
+        found = explain(live.ignoring(()), candidates, changed, self.rules.level, self.rules.ignore)
         recording = self._recordings[found.closest.number]
         return Miss(
             Reason.NO_MATCH,
@@ -274,7 +275,7 @@ class Matcher:
             closest_used=found.closest.used,
             differences=found.differences,
             agreeing=found.agreeing,
-            items=len(shape.forward),
+            items=len(shape.prints),
             another_conversation=found.another_conversation,
             suggestion=found.suggestion,
         )
