@@ -17,6 +17,7 @@ from wiretape.core.model import Interaction, Outcome, header
 from wiretape.core.routing import is_metadata
 from wiretape.core.schedule import Schedule
 from wiretape.core.track import Track
+from wiretape.server.alarm import Alarm
 from wiretape.server.clock import monotonic_ns
 from wiretape.server.downstream import error_answer
 from wiretape.server.framing import Framing, encode_chunks
@@ -86,7 +87,7 @@ class Replayer:
             settings.rules,
         )
         self._tracks = _tracks(self.cassettes, self.interactions)
-        self._timer: asyncio.TimerHandle | None = None
+        self._alarm: Alarm | None = None
         self.trace: list[tuple[Key, int]] | None = None
         self.rewind()
 
@@ -162,9 +163,9 @@ class Replayer:
 
     def stop(self) -> None:
         """Drop the timer; nothing more is sent."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        if self._alarm is not None:
+            self._alarm.close()
+            self._alarm = None
 
     def _pump(self) -> None:
         """Send all that is due, and come back when more will be."""
@@ -185,13 +186,12 @@ class Replayer:
             elif play.downstream.paused:
                 schedule.pause(batch.play)
                 play.changed.set()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
         wake_ns = schedule.next_wake_ns()
-        if wake_ns is not None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_at(wake_ns / 1e9, self._pump)
+        if self._alarm is None:
+            if wake_ns is None:
+                return
+            self._alarm = Alarm(self._pump)
+        self._alarm.set(wake_ns)
 
 
 # A whole answer leaves the connection open, as does the proxy's own in place of an upstream's;
