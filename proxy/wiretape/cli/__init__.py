@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wiretape import __version__
+from wiretape.cli import logs
 from wiretape.errors import WiretapeError
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ _COMMANDS = {
     "verify": "verifying",
     "recover": "keeping",
     "demo": "demo",
+    "config": "configuring",
+    "completion": "configuring",
 }
 
 
@@ -99,4 +102,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 def _complain(text: str) -> None:
     line = " ".join(text.split("\n"))
-    click.echo(f"wiretape: error: {line}", err=True)
+    if logs.speaks_json():
+        logs.say(line, level="error")
+    else:
+        click.echo(f"wiretape: error: {line}", err=True)

@@ -6,16 +6,16 @@ nearest pyproject.toml.
 
 from __future__ import annotations
 
-import logging
 import os
-import sys
-import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from wiretape.cassette.library import cassette_path
+from wiretape.cli import logs
+from wiretape.cli.pyproject import Config, Value, read_config
 from wiretape.core.addresses import (
     DEFAULT_LISTEN,
     DEFAULT_UPSTREAM,
@@ -27,14 +27,20 @@ from wiretape.core.addresses import (
 from wiretape.errors import CassetteNotFoundError, UsageError, WiretapeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from wiretape.core.addresses import Address
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
 _SIZE_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
-_LOG_LEVELS = ("debug", "info", "warning", "error")
+Source = Literal["flag", "environment", "pyproject", "default"]
+_SOURCES: dict[ParameterSource, Source] = {
+    ParameterSource.COMMANDLINE: "flag",
+    ParameterSource.ENVIRONMENT: "environment",
+    ParameterSource.DEFAULT_MAP: "pyproject",
+}
+_LOG_LEVEL, _LOG_FORMAT = "wiretape.log_level", "wiretape.log_format"
 
 
 class Parsed(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.4
@@ -54,12 +60,51 @@ class Parsed(click.ParamType):  # type: ignore[type-arg]  # generic only since c
             self.fail(str(error), param, ctx)
 
 
+class Setting(click.Option):
+    """An option that can also be set in the environment and in pyproject.toml.
+
+    Attributes:
+        key: its name there, with hyphens.
+    """
+
+    def __init__(self, param_decls: Sequence[str], **attributes: Any) -> None:
+        self.key = param_decls[0].lstrip("-").partition("/")[0]
+        attributes.setdefault("envvar", f"WIRETAPE_{self.key.upper().replace('-', '_')}")
+        attributes.setdefault("show_default", True)
+        super().__init__(param_decls, **attributes)
+
+    def configured(self, config: Config) -> Value:
+        """What a pyproject.toml that has this setting gives it.
+
+        Raises:
+            UsageError: it is a list where one value is wanted.
+        """
+        value = config.values[self.key]
+        if isinstance(value, list) and not self.multiple:
+            raise UsageError(f"{config.path}: {self.key} in [tool.wiretape] takes one value")
+        if isinstance(value, str) and isinstance(self.type, click.Path):
+            return config.resolved(value)
+        return [value] if self.multiple and isinstance(value, str) else value
+
+    def source(self, context: click.Context) -> Source:
+        """What kind of place the value in force comes from."""
+        found = context.get_parameter_source(self.name or "")
+        return _SOURCES.get(found, "default") if found else "default"
+
+    def origin(self, context: click.Context) -> str:
+        """Where the value in force comes from, as people find it."""
+        places: dict[Source, str] = {
+            "flag": f"--{self.key}",
+            "environment": str(self.envvar),
+            "pyproject": f"[tool.wiretape] in {config_of(context).path}",
+            "default": "default",
+        }
+        return places[self.source(context)]
+
+
 def setting(*flags: str, **attributes: Any) -> Callable[[Command], Command]:
     """An option that can also be set in the environment and in pyproject.toml."""
-    name = flags[0].lstrip("-").partition("/")[0].replace("-", "_")
-    attributes.setdefault("envvar", f"WIRETAPE_{name.upper()}")
-    attributes.setdefault("show_default", True)
-    return click.option(*flags, **attributes)
+    return click.option(*flags, cls=Setting, **attributes)
 
 
 def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -94,14 +139,39 @@ directory = setting(
     default="cassettes",
     help="Where cassettes are.",
 )
-log_level = setting(
-    "--log-level",
-    type=click.Choice(_LOG_LEVELS, case_sensitive=False),
-    default="info",
-    help="How much is said on standard error.",
-    expose_value=False,
-    callback=lambda _context, _option, value: _set_up_logging(value),
-    is_eager=True,
+
+
+def _set_up_logging(key: str) -> Callable[[click.Context, click.Parameter, str], str]:
+    """A callback that notes a value; whichever of the two comes last has both."""
+
+    def note(context: click.Context, _option: click.Parameter, value: str) -> str:
+        context.meta[key] = value
+        level = context.meta.get(_LOG_LEVEL, "info")
+        logs.set_up(level, context.meta.get(_LOG_FORMAT, "text"))
+        return value
+
+    return note
+
+
+log_level = together(
+    setting(
+        "--log-level",
+        type=click.Choice(logs.LEVELS, case_sensitive=False),
+        default="info",
+        help="How much is said on standard error.",
+        expose_value=False,
+        callback=_set_up_logging(_LOG_LEVEL),
+        is_eager=True,
+    ),
+    setting(
+        "--log-format",
+        type=click.Choice(logs.FORMATS, case_sensitive=False),
+        default="text",
+        help="How it is said: text for people, json for programs (one object a line).",
+        expose_value=False,
+        callback=_set_up_logging(_LOG_FORMAT),
+        is_eager=True,
+    ),
 )
 listen = setting(
     "--listen",
@@ -134,27 +204,6 @@ upstream = setting(
 )
 
 
-def read_config() -> dict[str, Any]:
-    """`[tool.wiretape]` of the nearest pyproject.toml, its keys as parameters are named.
-
-    Raises:
-        UsageError: the file is no TOML.
-    """
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        path = folder / "pyproject.toml"
-        if path.is_file():
-            try:
-                document = tomllib.loads(path.read_text("utf-8"))
-            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-                raise UsageError(f"{path}: {error}") from None
-            table = document.get("tool", {}).get("wiretape", {})
-            names = {"dir": "directory", "mode": "mode_name"}
-            keys = {key: key.replace("-", "_") for key in table}
-            return {names.get(key, key): table[name] for name, key in keys.items()}
-    return {}
-
-
 class Configured(click.Command):
     """A command whose options' defaults come from pyproject.toml."""
 
@@ -165,19 +214,33 @@ class Configured(click.Command):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
-        """Look up the defaults before the arguments are parsed."""
-        extra.setdefault("default_map", read_config())
-        return super().make_context(info_name, args, parent, **extra)
+        """Look up the defaults before the arguments are parsed.
+
+        Raises:
+            UsageError: pyproject.toml holds what no command takes.
+        """
+        config = read_config()
+        settings = [param for param in self.params if isinstance(param, Setting)]
+        extra.setdefault(
+            "default_map",
+            {each.name: each.configured(config) for each in settings if each.key in config.values},
+        )
+        extra.setdefault("obj", config)
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.BadParameter as error:
+            option, context = error.param, error.ctx
+            if not isinstance(option, Setting) or context is None:
+                raise
+            if option.source(context) == "flag":
+                raise
+            text = f"{error.message.rstrip('.')} (set by {option.origin(context)})"
+            raise click.BadParameter(text, context, option, error.param_hint) from None
 
 
-def _set_up_logging(level: str) -> None:
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=level.upper(),
-        format="wiretape: %(levelname)s: %(message)s",
-        force=True,
-    )
-    logging.getLogger("asyncio").setLevel(logging.WARNING)
+def config_of(context: click.Context) -> Config:
+    """The pyproject.toml that a command's context was made with."""
+    return context.obj if isinstance(context.obj, Config) else Config()
 
 
 def cassette_file(text: str, folder: Path) -> Path:

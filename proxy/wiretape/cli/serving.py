@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wiretape.cassette.library import expand_time
-from wiretape.cli import EXIT_STRICT
+from wiretape.cli import EXIT_FAILED, EXIT_STRICT
 from wiretape.cli import options as shared
+from wiretape.cli.logs import say
 from wiretape.cli.options import Configured, Parsed, setting, together
 from wiretape.core.matching import Level, Repeat, Rules
 from wiretape.core.model import Mode
@@ -224,14 +225,16 @@ def _serve(mode: Mode, given: dict[str, Any]) -> int:
 
 
 def finish(summary: Summary, *, strict: bool) -> int:
-    """Say what a proxy leaves behind, on standard error; return the exit status."""
+    """Say what a proxy leaves behind; return the exit status."""
+    failed = strict and summary.failed
     for report in summary.reports:
-        for line in report_lines(report):
-            click.echo(f"wiretape: {line}", err=True)
+        lines = report_lines(report)
+        if lines:
+            say("\n".join(lines), level="error" if failed else "info", report=report)
     for path in summary.written:
-        click.echo(f"wiretape: wrote {path}", err=True)
+        say(f"wrote {path}", written=str(path))
     for error in summary.errors:
-        click.echo(f"wiretape: error: {error}", err=True)
+        say(error, level="error")
     if summary.errors:
-        return 1
-    return EXIT_STRICT if strict and summary.failed else 0
+        return EXIT_FAILED
+    return EXIT_STRICT if failed else 0

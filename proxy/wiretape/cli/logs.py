@@ -1,0 +1,69 @@
+"""What wiretape says on standard error while it works: as text for people, or as JSON lines.
+
+Knows records and streams; nothing of what is said.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+LEVELS = ("debug", "info", "warning", "error")
+FORMATS = ("text", "json")
+
+_log = logging.getLogger("wiretape")
+
+
+class TextLines(logging.Formatter):
+    """`wiretape: what happened`, with the level before it unless that is info."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Render a record; further lines of its message stand as they are."""
+        level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
+        return f"wiretape: {level}{super().format(record)}"
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: `time` (UTC), `level`, `logger`, `message` and what came along."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Render a record."""
+        time = datetime.fromtimestamp(record.created, UTC)
+        line: dict[str, Any] = {
+            "time": time.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        line |= getattr(record, "fields", {})
+        # What a header or a path held may be no UTF-8; the escapes are ASCII in any case.
+        return json.dumps(line, default=str)
+
+
+def set_up(level: str, format_name: str) -> None:
+    """Send what is logged to standard error; what was set up before is replaced."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines() if format_name == "json" else TextLines())
+    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    logging.getLogger("asyncio").setLevel(logging.WARNING)
+
+
+def say(text: str, *, level: Literal["info", "warning", "error"] = "info", **fields: Any) -> None:
+    """Say something about the work as a whole.
+
+    Args:
+        text: for people.
+        level: whether it is shown, with `--log-level`.
+        fields: for programs: further members of the JSON object.
+    """
+    _log.log(logging.getLevelNamesMapping()[level.upper()], "%s", text, extra={"fields": fields})
+
+
+def speaks_json() -> bool:
+    """Whether JSON lines were asked for."""
+    return any(isinstance(each.formatter, JsonLines) for each in logging.getLogger().handlers)
