@@ -101,4 +101,4 @@ class AnthropicMessages:
         """A tool's block is over: without deltas, its arguments are what it began with."""
         call = self._calls.get(index)
         if call is not None and not call.raw:
-            self._assembly.extend_call(call, compact_json(self._inputs.get(index, {})), event)
+            self._assembly.set_arguments(call, self._inputs.get(index, {}), event)

@@ -47,6 +47,7 @@ class CallDraft:
     chunks: list[int] = field(default_factory=list)
     start_chunk: int = 0
     free_text: bool = False
+    torn: bool = False
 
     @property
     def raw(self) -> str:
@@ -105,6 +106,7 @@ class Assembly:
     def begin_call(self, event: Event, choice: int = 0) -> CallDraft:
         """Begin a tool call."""
         draft = self.choice(choice)
+        self._mend(draft)
         call = CallDraft(len(draft.calls), start_chunk=event.last_chunk)
         draft.calls.append(call)
         self._touch(call, "", event, choice)
@@ -114,6 +116,22 @@ class Assembly:
         """Add a fragment of arguments, maybe an empty one, to a call."""
         call.fragments.append(arguments)
         self._touch(call, arguments, event, choice)
+
+    def set_arguments(self, call: CallDraft, value: Any, event: Event, choice: int = 0) -> None:
+        """Add arguments that were sent as a value, not as text.
+
+        Of an event that stops in the middle they stay open, as their text would be, until
+        something comes after them.
+        """
+        raw = compact_json(value)
+        call.torn = event.error is not None and raw.endswith("}")
+        self.extend_call(call, raw[:-1] if call.torn else raw, event, choice)
+
+    @staticmethod
+    def _mend(draft: ChoiceDraft) -> None:
+        if draft.calls and draft.calls[-1].torn:
+            draft.calls[-1].fragments.append("}")
+            draft.calls[-1].torn = False
 
     def finish(
         self, reason: str | None, event: Event, choice: int = 0, *, meaning: str | None = None
@@ -129,6 +147,7 @@ class Assembly:
         """
         if reason:
             draft = self.choice(choice)
+            self._mend(draft)
             draft.finish_reason = reason
             draft.finish = meaning or _FINISHES.get(reason, reason)
             self._span(Part.FINISH, reason, event, choice)

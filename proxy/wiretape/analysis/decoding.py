@@ -11,6 +11,7 @@ from wiretape.analysis import media
 from wiretape.analysis.encodings import Codings, EncodingError
 from wiretape.analysis.events import MISSING, Event, EventKind, parse_json
 from wiretape.analysis.ndjson import Line, LineDecoder
+from wiretape.analysis.salvage import salvage
 from wiretape.analysis.sse import SseDecoder, SseEvent
 
 if TYPE_CHECKING:
@@ -126,10 +127,13 @@ class SseFraming:
 
 def _sse(event: SseEvent) -> Event:
     data = event.data or "\n".join(event.ignored)
+    value = parse_json(data)
+    if value is MISSING and event.error is not None:
+        value = salvage(data)
     return Event(
         data,
         event.event,
-        parse_json(data),
+        value,
         event.first_chunk,
         event.last_chunk,
         EventKind.SSE,
@@ -159,6 +163,7 @@ def _line(line: Line) -> Event:
     error = None
     if value is MISSING:
         error = "not JSON" if line.ended else "truncated: the stream ended inside this line"
+        value = MISSING if line.ended else salvage(line.text)
     return Event(
         line.text,
         None,
@@ -203,7 +208,7 @@ class WholeFraming:
                 return events
         if as_json:
             error = "truncated or not JSON" if text.strip() else None
-            return [self._whole(text, MISSING, EventKind.JSON, error)]
+            return [self._whole(text, salvage(text), EventKind.JSON, error)]
         if readable or media.is_text(self._type):
             return [self._whole(text, MISSING, EventKind.TEXT, None)]
         return [self._whole(body.decode("latin-1"), MISSING, EventKind.BINARY, None)]

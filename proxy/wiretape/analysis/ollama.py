@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from wiretape.analysis.answer import Part
-from wiretape.analysis.events import Event, compact_json
 from wiretape.analysis.shape import as_index, as_object, as_text, objects, text_or_none
 
 if TYPE_CHECKING:
     from wiretape.analysis.assembly import Assembly
+    from wiretape.analysis.events import Event
 
 _COUNTS = (
     "prompt_eval_count",
@@ -78,8 +78,10 @@ class Ollama:
         call.name = as_text(function.get("name"))
         call.sent_index = as_index(function.get("index"))
         arguments = function.get("arguments")
-        raw = arguments if isinstance(arguments, str) else compact_json(arguments or {})
-        self._assembly.extend_call(call, raw, event)
+        if isinstance(arguments, str):
+            self._assembly.extend_call(call, arguments, event)
+        else:
+            self._assembly.set_arguments(call, {} if arguments is None else arguments, event)
 
     def _done(self, event: Event, value: dict[str, Any]) -> None:
         draft = self._assembly.choice()

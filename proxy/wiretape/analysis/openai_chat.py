@@ -123,9 +123,10 @@ class OpenAiChat:
             custom = as_object(entry.get("custom"))
             call.name = call.name or as_text(custom.get("name"))
             call.free_text, arguments = True, custom.get("input")
-        if arguments is not None and not isinstance(arguments, str):
-            arguments = compact_json(arguments)
-        self._assembly.extend_call(call, arguments or "", event, choice)
+        if arguments is None or isinstance(arguments, str):
+            self._assembly.extend_call(call, arguments or "", event, choice)
+        else:
+            self._assembly.set_arguments(call, arguments, event, choice)
 
     def _continued(
         self, choice: int, given_id: str | None, name: str, sent_index: int | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 
@@ -33,3 +34,14 @@ def text_or_none(value: Any) -> str | None:
 def objects(value: Any) -> list[dict[str, Any]]:
     """The objects in an array; [] if it is none."""
     return [item for item in as_array(value) if isinstance(item, dict)]
+
+
+def as_number(value: Any) -> float | None:
+    """The value if it is a finite number above 0, else None."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if 0 < number < math.inf else None

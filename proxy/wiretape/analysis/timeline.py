@@ -76,4 +76,4 @@ def in_words(transcript: Transcript) -> str:
         said.append(f"gap {seconds(gap)}")
     if interaction.end:
         said.append(f"end {seconds(interaction.end.at_us - began)}")
-    return " ".join(said)
+    return ", ".join(said)

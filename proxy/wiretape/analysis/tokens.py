@@ -7,11 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from wiretape.analysis.answer import SAID
+from wiretape.analysis.shape import as_number
+
 if TYPE_CHECKING:
     from wiretape.analysis.answer import Transcript
 
 _INPUT = ("prompt_tokens", "input_tokens", "prompt_eval_count")
 _OUTPUT = ("completion_tokens", "output_tokens", "eval_count")
+_CACHED = ("cache_read_input_tokens", "cache_creation_input_tokens")
+TOKENS_PER_CHUNK = 8
+"""A stream with more tokens than this to a chunk was held back, and tells no speed."""
 
 
 def _count(fields: dict[str, Any] | None, names: tuple[str, ...]) -> int | None:
@@ -23,9 +29,16 @@ def _count(fields: dict[str, Any] | None, names: tuple[str, ...]) -> int | None:
 
 
 def input_tokens(transcript: Transcript) -> int | None:
-    """Tokens of the prompt; None if the server did not say."""
-    counted = _count(transcript.usage, _INPUT)
-    return counted if counted is not None else _count(transcript.timings, ("prompt_n",))
+    """Tokens of the prompt, cached ones too; None if the server did not say.
+
+    Anthropic counts cached tokens apart, and so do llama.cpp's timings.
+    """
+    usage, timings = transcript.usage, transcript.timings
+    counted = _count(usage, _INPUT)
+    if counted is not None:
+        return counted + sum(_count(usage, (name,)) or 0 for name in _CACHED)
+    counted = _count(timings, ("prompt_n",))
+    return None if counted is None else counted + (_count(timings, ("cache_n",)) or 0)
 
 
 def output_tokens(transcript: Transcript) -> int | None:
@@ -35,17 +48,25 @@ def output_tokens(transcript: Transcript) -> int | None:
 
 
 def tokens_per_second(transcript: Transcript) -> float | None:
-    """Output tokens per second between the first and the last chunk, as seen by the proxy.
+    """Output tokens per second, as the server measured it, else as the chunks came.
 
-    The first token stands at the start of that time, so one less is divided. None where the
-    server did not count, or where there is no time between chunks: a body sent whole.
+    As the chunks came: the tokens after the first, divided by the time from the first piece of
+    the answer to the last. None where nobody counted, and where the pieces are too few to tell.
     """
-    count, chunks = output_tokens(transcript), transcript.interaction.chunks
-    if count is None or count < 2 or len(chunks) < 2:  # noqa: PLR2004 -- two ends of a time
+    usage, timings = transcript.usage or {}, transcript.timings or {}
+    lasted_ns = as_number(usage.get("eval_duration"))
+    count = output_tokens(transcript)
+    if count and lasted_ns:
+        return count * 1e9 / lasted_ns
+    measured = as_number(timings.get("predicted_per_second"))
+    if measured:
+        return measured
+    chunks = [span.chunk for span in transcript.spans if span.part in SAID]
+    if not count or len(set(chunks)) < max(2, count / TOKENS_PER_CHUNK):
         return None
-    first = transcript.first_said_us
-    lasted_us = chunks[-1].at_us - (first if first is not None else chunks[0].at_us)
-    return (count - 1) * 1e6 / lasted_us if lasted_us > 0 else None
+    times = transcript.interaction.chunks
+    lasted_us = times[chunks[-1]].at_us - times[chunks[0]].at_us
+    return (count - 1) * 1e6 / lasted_us if lasted_us > 0 and count > 1 else None
 
 
 def tokens_text(transcript: Transcript) -> str:
@@ -53,10 +74,10 @@ def tokens_text(transcript: Transcript) -> str:
     given, taken = input_tokens(transcript), output_tokens(transcript)
     said = []
     if given is not None:
-        said.append(f"{given:,} tokens in")
+        said.append(f"{given:,} {'token' if given == 1 else 'tokens'} in")
     if taken is not None:
-        said.append(f"{taken:,} out" if said else f"{taken:,} tokens out")
+        said.append(f"{taken:,} out")
     speed = tokens_per_second(transcript)
     if speed is not None:
-        said.append(f"{speed:.1f}/s")
+        said.append(f"{speed:.1f} tokens/s")
     return ", ".join(said)
