@@ -155,7 +155,7 @@ class App:
         replayer = session.replayer
         assert replayer is not None  # noqa: S101  only a replay misses
         replayer.misses.append(miss)
-        text = miss.text(replayer.describe)
+        text = replayer.explain(miss)
         _log.warning(
             "miss in session %s: %s %s\n%s", session.name, incoming.method, incoming.target, text
         )

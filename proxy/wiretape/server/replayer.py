@@ -120,6 +120,14 @@ class Replayer:
         request = self.interactions[key].request
         return f"#{key[1]} {request.method} {request.target} in {cassette.name}"
 
+    def explain(self, miss: Miss) -> str:
+        """A miss in words, with the command that records what is missing."""
+        name = self._settings.cassette or (
+            self.cassettes[0].name if len(self.cassettes) == 1 else None
+        )
+        record = f"wiretape record --cassette {name}" if name else "wiretape record"
+        return miss.text(self.describe, record)
+
     def match(self, method: str, target: str, headers: Headers, body: Body) -> Match | Miss:
         """Find the recording that answers a request, and note what was found."""
         found = self._matcher.match(method, target, headers, body)

@@ -96,7 +96,8 @@ class Session:
         report["used"] = [named(key) for key in replayer.used]
         report["unused"] = [named(key) for key in replayer.unused()]
         report["misses"] = [
-            {**miss.to_json(), "text": miss.text(replayer.describe)} for miss in replayer.misses
+            {**miss.to_json(replayer.describe), "text": replayer.explain(miss)}
+            for miss in replayer.misses
         ]
         report["stalls"] = [
             {
