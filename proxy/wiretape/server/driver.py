@@ -50,38 +50,81 @@ class Received:
         return b"".join(data for data, _, _ in self.pieces)
 
 
-class _Progress:
-    """How much of each answer has come, for requests that were sent after it had come before."""
+class _Gates:
+    """Holds each request back until all has come that had come before it in the recording.
 
-    def __init__(self) -> None:
-        self.heads: set[int] = set()
-        self.bytes: dict[int, int] = {}
-        self.ended: set[int] = set()
-        self._changed = asyncio.Condition()
+    The gates open in order: what the one before waited for, the next need not look at again.
+    """
 
-    async def note(self, number: int, *, size: int = 0, ended: bool = False) -> None:
-        async with self._changed:
-            self.heads.add(number)
-            self.bytes[number] = self.bytes.get(number, 0) + size
-            if ended:
-                self.ended.add(number)
-            self._changed.notify_all()
+    def __init__(self, interactions: Sequence[Interaction]) -> None:
+        self._events = {each.number: asyncio.Event() for each in interactions}
+        self._order = [each.number for each in interactions]
+        self._needs = _needs(interactions)
+        self._came: dict[int, int] = {}
+        self._ended: set[int] = set()
+        self._next = 0
+        self._open()
 
-    async def reach(self, before: Sequence[tuple[int, int, bool]]) -> None:
-        async with self._changed:
-            await self._changed.wait_for(lambda: all(self._has(*each) for each in before))
+    async def wait(self, number: int) -> None:
+        """Wait until this interaction's request may go out."""
+        await self._events[number].wait()
 
-    def _has(self, number: int, size: int, ended: bool) -> bool:  # noqa: FBT001  a tuple's fields
-        if number in self.ended:
+    def note(self, number: int, *, size: int = 0, ended: bool = False) -> None:
+        """Some of an answer has come: its head, so many bytes of its body, or its end."""
+        self._came[number] = self._came.get(number, 0) + size
+        if ended:
+            self._ended.add(number)
+        self._open()
+
+    def _open(self) -> None:
+        while self._next < len(self._order) and all(map(self._has, self._needs[self._next])):
+            self._events[self._order[self._next]].set()
+            self._next += 1
+
+    def _has(self, need: _Need) -> bool:
+        if need.number in self._ended:
             return True
-        return not ended and number in self.heads and self.bytes.get(number, 0) >= size
+        return not need.ended and self._came.get(need.number, -1) >= need.size
+
+
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """So much of an answer: its head and `size` bytes of its body, or all of it."""
+
+    number: int
+    size: int
+    ended: bool
+
+
+def _needs(interactions: Sequence[Interaction]) -> list[list[_Need]]:
+    """For each interaction, what had come of earlier ones since the request before its own."""
+    arrivals: list[tuple[int, _Need]] = []
+    for each in interactions:
+        size = 0
+        steps = each.positions[1:]
+        first_chunk = 0 if each.response is None else 1
+        for index, position in enumerate(steps):
+            chunk = index - first_chunk
+            if 0 <= chunk < len(each.chunks):
+                size += len(each.chunks[chunk].data)
+            arrivals.append((position, _Need(each.number, size, index == len(steps) - 1)))
+    arrivals.sort(key=lambda arrival: arrival[0])
+    needs: list[list[_Need]] = []
+    index = 0
+    for each in interactions:
+        latest: dict[int, _Need] = {}
+        while index < len(arrivals) and arrivals[index][0] < each.positions[0]:
+            latest[arrivals[index][1].number] = arrivals[index][1]
+            index += 1
+        needs.append(list(latest.values()))
+    return needs
 
 
 async def drive(cassette: Cassette, base_url: str, speed: Speed) -> list[Received]:
     """Send every request of a cassette that has its body, and gather the answers.
 
-    A request goes out once all has come that had come before it in the recording, and, unless
-    the speed is instant, not before its recorded time.
+    At instant speed a request goes out once all has come that had come before it in the
+    recording; else at its recorded time.
 
     Returns:
         One item for each request sent, in order of the recorded requests.
@@ -90,75 +133,36 @@ async def drive(cassette: Cassette, base_url: str, speed: Speed) -> list[Receive
     interactions = [
         each for each in cassette.interactions() if each.request.body.content is not None
     ]
-    progress = _Progress()
+    gates = _Gates(interactions)
     start_ns = monotonic_ns()
+
+    async def ask(interaction: Interaction) -> Received:
+        if speed.factor is None:
+            await gates.wait(interaction.number)
+        else:
+            due_ns = start_ns + round(interaction.request.at_us * 1000 / speed.factor)
+            await asyncio.sleep(max(0, due_ns - monotonic_ns()) / 1e9)
+        return await _ask(upstream, interaction, gates)
+
     try:
         async with asyncio.TaskGroup() as tasks:
-            running = [
-                tasks.create_task(
-                    _ask(
-                        upstream,
-                        interaction,
-                        before,
-                        progress,
-                        _due_ns(start_ns, interaction, speed),
-                    )
-                )
-                for interaction, before in zip(interactions, _before(interactions), strict=True)
-            ]
+            running = [tasks.create_task(ask(each)) for each in interactions]
     finally:
         await upstream.close()
     return [task.result() for task in running]
 
 
-def _due_ns(start_ns: int, interaction: Interaction, speed: Speed) -> int:
-    if speed.factor is None:
-        return 0
-    return start_ns + round(interaction.request.at_us * 1000 / speed.factor)
-
-
-def _before(interactions: Sequence[Interaction]) -> list[list[tuple[int, int, bool]]]:
-    """For each interaction: what had come of the earlier ones before it was sent.
-
-    Items are (number, bytes of the body, ended). Ones that had ended before the request of one
-    listed already are implied by that one.
-    """
-    before: list[list[tuple[int, int, bool]]] = []
-    for index, interaction in enumerate(interactions):
-        sent = interaction.positions[0]
-        seen: list[tuple[int, int, bool]] = []
-        for earlier in interactions[:index]:
-            arrived = [position for position in earlier.positions[1:] if position < sent]
-            if not arrived:
-                continue
-            chunks = len(arrived) - (earlier.response is not None)
-            ended = len(arrived) == len(earlier.positions) - 1
-            size = sum(len(chunk.data) for chunk in earlier.chunks[:chunks])
-            seen.append((earlier.number, size, ended))
-        before.append(seen)
-    return before
-
-
-async def _ask(
-    upstream: Upstream,
-    interaction: Interaction,
-    before: Sequence[tuple[int, int, bool]],
-    progress: _Progress,
-    due_ns: int,
-) -> Received:
-    await progress.reach(before)
-    wait_ns = due_ns - monotonic_ns()
-    if wait_ns > 0:
-        await asyncio.sleep(wait_ns / 1e9)
+async def _ask(upstream: Upstream, interaction: Interaction, gates: _Gates) -> Received:
     request = interaction.request
-    received = Received(request.interaction, request.interaction, monotonic_ns())
+    number = interaction.number
+    received = Received(number, number, monotonic_ns())
     try:
         exchange = await upstream.send(
             request.method, request.target, request.headers, request.body.content or b""
         )
     except UpstreamError as error:
         received.outcome = error.outcome
-        await progress.note(request.interaction, ended=True)
+        gates.note(number, ended=True)
         return received
     received.head_ns = monotonic_ns()
     received.status = exchange.status
@@ -166,14 +170,14 @@ async def _ask(
     named = header(exchange.headers, "wiretape-interaction")
     if named is not None and named.isdigit():
         received.number = int(named)
-    await progress.note(request.interaction)
+    gates.note(number)
     outcome = None
     while outcome is None:
         batch, outcome = await exchange.read()
         now_ns = monotonic_ns()
         received.pieces += [(data, part, now_ns) for data, part in batch.pieces]
         size = sum(len(data) for data, _ in batch.pieces)
-        await progress.note(request.interaction, size=size, ended=outcome is not None)
+        gates.note(number, size=size, ended=outcome is not None)
     received.outcome = outcome
     exchange.close()
     return received

@@ -69,13 +69,17 @@ class Replayer:
     Args:
         cassettes: in the order in which equal requests use them up.
         settings: matching, speed and order.
+        record_command: what records the cassettes again, for messages.
 
     Attributes:
         trace: set to a list to have every (interaction, step) noted there as it goes out.
     """
 
-    def __init__(self, cassettes: Sequence[Cassette], settings: Settings) -> None:
+    def __init__(
+        self, cassettes: Sequence[Cassette], settings: Settings, record_command: str
+    ) -> None:
         self.cassettes = tuple(cassettes)
+        self._record_command = record_command
         self.interactions: dict[Key, Interaction] = {
             (index, interaction.number): interaction
             for index, cassette in enumerate(self.cassettes)
@@ -122,11 +126,7 @@ class Replayer:
 
     def explain(self, miss: Miss) -> str:
         """A miss in words, with the command that records what is missing."""
-        name = self._settings.cassette or (
-            self.cassettes[0].name if len(self.cassettes) == 1 else None
-        )
-        record = f"wiretape record --cassette {name}" if name else "wiretape record"
-        return miss.text(self.describe, record)
+        return miss.text(self.describe, self._record_command)
 
     def match(self, method: str, target: str, headers: Headers, body: Body) -> Match | Miss:
         """Find the recording that answers a request, and note what was found."""

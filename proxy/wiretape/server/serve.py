@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _STEP_S = 0.02
+_QUIET_S = 0.2
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -73,25 +74,41 @@ class Running:
             return self._summary
         for site in list(self._runner.sites):
             await site.stop()
-        if self.app.in_flight:
-            count = len(self.app.in_flight)
-            _log.warning("waiting for %d in flight; interrupt again to cut them off", count)
-        deadline = asyncio.get_running_loop().time() + self.app.settings.grace_s
-        while self.app.in_flight and asyncio.get_running_loop().time() < deadline:
-            if hurry is not None and hurry.is_set():
-                break
-            await asyncio.sleep(_STEP_S)
-        await self.app.close()
+        await drain(self.app, hurry=hurry)
         await self._runner.cleanup()
-        written, errors = self.app.sessions.close_all()
-        sessions = self.app.sessions.all()
-        self._summary = Summary(
-            tuple(session.report() for session in sessions),
-            tuple(written),
-            tuple(str(error) for error in errors),
-            any(session.failed() for session in sessions),
-        )
+        self._summary = close_sessions(self.app)
         return self._summary
+
+
+async def drain(app: App, *, hurry: asyncio.Event | None = None) -> None:
+    """Wait for what is in flight, for as long as the settings say; cut off what is left.
+
+    Args:
+        app: which is given no new connections.
+        hurry: once set, nothing is waited for.
+    """
+    now = asyncio.get_running_loop().time
+    deadline = now() + app.settings.grace_s
+    say_at = now() + _QUIET_S
+    while app.in_flight and now() < deadline and not (hurry and hurry.is_set()):
+        if now() > say_at:
+            say_at = deadline
+            count = len(app.in_flight)
+            _log.warning("waiting for %d in flight; interrupt again to cut them off", count)
+        await asyncio.wait(app.in_flight, timeout=_STEP_S)
+    await app.close()
+
+
+def close_sessions(app: App) -> Summary:
+    """Close the sessions of an application that is sent no more requests."""
+    written, errors = app.sessions.close_all()
+    sessions = app.sessions.all()
+    return Summary(
+        tuple(session.report() for session in sessions),
+        tuple(written),
+        tuple(str(error) for error in errors),
+        any(session.failed() for session in sessions),
+    )
 
 
 async def start(settings: Settings) -> Running:

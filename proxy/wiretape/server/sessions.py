@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from wiretape.cassette.library import cassette_path, find_cassettes, timestamp_name
+from wiretape.cassette.library import SUFFIX, cassette_path, find_cassettes, timestamp_name
 from wiretape.cassette.loader import load
 from wiretape.core.model import Mode
 from wiretape.errors import CassetteBusyError, CassetteNotFoundError, JournalError, UsageError
@@ -16,8 +18,6 @@ from wiretape.server.recorder import Recorder
 from wiretape.server.replayer import Replayer
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from wiretape.core.model import Cassette
     from wiretape.core.routing import SessionName
     from wiretape.server.replayer import Key
@@ -204,8 +204,9 @@ class Sessions:
             assert path is not None  # noqa: S101  only a replay has no path of its own
             mode = Mode.REPLAY if path.exists() else Mode.RECORD
         session = Session(name, mode, path)
+        record = self._record_command(name, path)
         if mode is Mode.REPLAY:
-            session.replayer = Replayer(self._load(path), settings)
+            session.replayer = Replayer(self._load(path, record), settings, record)
             return session
         assert path is not None  # noqa: S101  as above
         self._refuse_busy(path)
@@ -217,7 +218,8 @@ class Sessions:
             continues=continues,
         )
         if continues:
-            session.replayer = Replayer(self._load(path) if path.exists() else [], settings)
+            known = self._load(path, record) if path.exists() else []
+            session.replayer = Replayer(known, settings, record)
         return session
 
     def _path(self, name: SessionName, mode: Mode) -> Path | None:
@@ -244,18 +246,28 @@ class Sessions:
             name = f"{timestamp_name(utc_now())}-{count}"
         return path
 
-    def _load(self, path: Path | None) -> list[Cassette]:
+    def _record_command(self, name: SessionName, path: Path | None) -> str:
+        settings = self._settings
+        if name.cassette is None and settings.record_command:
+            return settings.record_command
+        if path is None:
+            return "wiretape record"
+        arguments = ["wiretape", "record", "--cassette"]
+        arguments.append(path.relative_to(settings.directory).as_posix().removesuffix(SUFFIX))
+        if settings.directory != Path("cassettes"):
+            arguments += ["--dir", str(settings.directory)]
+        return shlex.join(arguments)
+
+    def _load(self, path: Path | None, record_command: str) -> list[Cassette]:
         if path is not None:
             if not path.exists():
-                raise CassetteNotFoundError(
-                    path, f"record it with: wiretape record --cassette {path.stem}"
-                )
+                raise CassetteNotFoundError(path, f"record it with: {record_command}")
             paths = [path]
         else:
             paths = list(self._settings.cassettes) or find_cassettes(self._settings.directory)
             if not paths:
                 raise CassetteNotFoundError(
-                    self._settings.directory, "record one with: wiretape record"
+                    self._settings.directory, f"record one with: {record_command}"
                 )
         return [self._cassette(each) for each in paths]
 

@@ -35,6 +35,8 @@ class Settings:
         order_timeout_s: how long the order may wait for a request that does not come.
         grace_s: how long a shutdown waits for what is in flight.
         strict: a miss or an unused recording is a failure of the whole session.
+        record_command: what records the default session's cassette again, for messages; None
+            for `wiretape record`.
     """
 
     mode: Mode
@@ -53,3 +55,4 @@ class Settings:
     order_timeout_s: float = 2.0
     grace_s: float = 30.0
     strict: bool = False
+    record_command: str | None = None
