@@ -5,13 +5,13 @@ Knows positions in the recording only: nothing of now, of clients, or of how far
 
 from __future__ import annotations
 
+import random
 from bisect import bisect_left
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import random
     from collections.abc import Iterable, Sequence
 
     from wiretape.core.track import Track
@@ -60,14 +60,18 @@ def recorded(group: Iterable[Track]) -> list[Placement]:
     return [Placement(track.positions, track.request_position) for track in group]
 
 
-def shuffled(group: Sequence[Track], rng: random.Random) -> list[Placement]:
+def shuffled(group: Sequence[Track], seed: int) -> list[Placement]:
     """Another order that could have been recorded: places 0, 1, 2 ... Parallel to `group`.
 
     A track may begin once every step recorded before its request is placed, so that nothing
     that may have led to the request comes after its answer. Among the tracks that may go on,
-    each is as likely to give the next step. Only `rng.random` is drawn from, the one method
-    that the random module promises to keep the same over Python's versions.
+    each is as likely to give the next step.
+
+    The draw depends on the seed and on the group alone, so that a seed means the same with more
+    or fewer cassettes beside it; and it uses only what the random module promises to keep the
+    same over Python's versions, seeding and `random`.
     """
+    rng = random.Random(f"{seed}:{group[0].request_at_us}")  # noqa: S311  a reproducible draw
     steps = sorted(position for track in group for position in track.positions)
     places: list[list[int]] = [[] for _ in group]
     starts = [bisect_left(steps, track.request_position) for track in group]

@@ -40,10 +40,10 @@ class Lane:
         over: everything is delivered, or the client has left.
         paused: its client does not read.
         joined: others wait for it; false once it was given up, until it goes on.
-        held: nothing that moves is in its way, only lanes that are absent (`live`).
-        held_since_ns: from when those are to blame; None unless held and itself not paused.
+        held: it could go on but for lanes that are absent, that is not `live`.
+        held_since_ns: from when those are to blame; None unless held.
         queued, timer: its entries in the schedule's heaps; any other entry is stale.
-        watching: the lane that it waits for, unless held.
+        watching: the live lane that it waits for, if it does.
         waiters: the lanes watching this one, by their places.
         holding: lanes that this one, while absent, has held; may be out of date.
     """
@@ -96,7 +96,7 @@ class Lane:
         self.timer: Due | None = None
         self.watching: Lane | None = None
         self.waiters: list[tuple[int, Lane]] = []
-        self.holding: list[Lane] = []
+        self.holding: dict[Lane, None] = {}
         self._ats_us = track.ats_us
         self._base_ns = 0
         self._scale = scale
@@ -125,13 +125,9 @@ class Lane:
         """
         return self.place < other.place and self.end > other.request
 
-    def advance(self, limit: int, until_ns: int) -> int:
-        """Deliver the next step, and those after it that are before `limit` and due by `until_ns`.
-
-        Returns:
-            How many steps were delivered.
-        """
-        first = step = self.step
+    def advance(self, limit: int, until_ns: int) -> None:
+        """Deliver the next step, and those after it that are before `limit` and due by then."""
+        step = self.step
         ats_us = self._ats_us
         places = self.places
         own_ns = max(self._base_ns + int(ats_us[step] * self._scale), self.last_ns)
@@ -151,11 +147,13 @@ class Lane:
                 step += 1
         self.last_ns = own_ns
         self.step = step
+        # All that was before the first step has passed, and all after it that is before a later
+        # step overlapped: from here on the search for what is in the way finds it at once.
+        self.lowest = max(self.lowest, places[0])
         if step < len(places):
             self.place = places[step]
         else:
             self.over = True
-        return step - first
 
 
 class Cluster:
@@ -198,8 +196,7 @@ class Cluster:
     def limit(self, lane: Lane) -> int:
         """The place before which nobody else has a step left, seen from the lane's next step."""
         index = bisect_right(self._front, lane.place)
-        limit = self._front[index] if index < len(self._front) else NO_LIMIT
-        return min(limit, lane.waiters[0][0]) if lane.waiters else limit
+        return self._front[index] if index < len(self._front) else NO_LIMIT
 
     def in_the_way(self, lane: Lane) -> tuple[Lane | None, list[Lane]]:
         """What the lane's next step has to wait for.

@@ -6,12 +6,11 @@ The rules are those of DESIGN.md, "Replay"; who overlapped whom is `interleave`'
 
 from __future__ import annotations
 
-import random
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from wiretape.core.interleave import clusters, recorded, shuffled
-from wiretape.core.lanes import NO_LIMIT, Due, Lane, build_cluster
+from wiretape.core.lanes import NO_LIMIT, Cluster, Due, Lane, build_cluster
 from wiretape.core.tempo import Order, Speed
 from wiretape.core.track import Batch, Stall, Track
 
@@ -50,12 +49,11 @@ class Schedule:
         self._ready: list[Due] = []
         self._timers: list[Due] = []
         self._stalls: list[Stall] = []
-        self._now_ns: int | None = None
+        self._now_ns = NEVER
         if order.kind == "free":
             return
-        rng = random.Random(order.seed)  # noqa: S311  a reproducible draw, no secret
         for group in clusters(tracks):
-            placements = recorded(group) if order.kind == "recorded" else shuffled(group, rng)
+            placements = recorded(group) if order.seed is None else shuffled(group, order.seed)
             for lane in build_cluster(group, placements, self._scale).lanes:
                 self._coming[lane.track.key] = lane
 
@@ -94,11 +92,10 @@ class Schedule:
             lane = Lane(track, self._scale, track.positions)
         lane.start(play, now_ns)
         self._plays[play] = lane
-        if lane.cluster is not None:
-            if lane.joined:
-                self._settle_held_by(lane)
-            else:
-                self._rejoin(lane)
+        cluster = lane.cluster
+        if cluster is not None and not lane.joined:
+            self._rejoin(cluster, lane)
+        self._settle_others(lane)
         self._settle(lane)
         return play
 
@@ -119,8 +116,9 @@ class Schedule:
                     self._deliver(lane, now_ns, batches)
             elif timers and timers[0][0] <= now_ns:
                 entry = heappop(timers)
-                if entry[3].timer is entry:
-                    self._give_up(entry[3], entry[0])
+                lane = entry[3]
+                if lane.timer is entry and lane.cluster is not None:
+                    self._give_up(lane.cluster, lane, entry[0])
             else:
                 return batches
 
@@ -152,7 +150,8 @@ class Schedule:
             return
         lane.paused = True
         lane.queued = lane.timer = lane.held_since_ns = None
-        self._settle_waiters(lane)
+        lane.held = False
+        self._settle_others(lane)
 
     def resume(self, play: int, now_ns: int) -> None:
         """The client reads again."""
@@ -161,7 +160,7 @@ class Schedule:
         if lane is None or not lane.paused:
             return
         lane.paused = False
-        self._settle_held_by(lane)
+        self._settle_others(lane)
         if lane.watching is None:
             self._settle(lane)
 
@@ -176,59 +175,66 @@ class Schedule:
         lane.held = False
         if lane.joined and lane.cluster is not None:
             lane.cluster.drop(lane, lane.place)
-        self._settle_waiters(lane, now_ns)
-        self._settle_held_by(lane, now_ns)
+        self._settle_others(lane, now_ns)
 
     def _tick(self, now_ns: int) -> int:
-        if self._now_ns is None or now_ns > self._now_ns:
-            self._now_ns = now_ns
+        self._now_ns = max(self._now_ns, now_ns)
         return self._now_ns
 
     def _deliver(self, lane: Lane, now_ns: int, batches: list[Batch]) -> None:
         first = lane.step
-        cluster = lane.cluster
-        if cluster is None:
-            count = lane.advance(NO_LIMIT, now_ns)
+        if lane.cluster is None:
+            lane.advance(NO_LIMIT, now_ns)
         else:
-            place = lane.place
-            until_ns = min([now_ns, *(heap[0][0] for heap in (self._ready, self._timers) if heap)])
-            count = lane.advance(cluster.limit(lane), until_ns)
-            if not lane.joined:
-                if not lane.over:
-                    self._rejoin(lane)
-            elif lane.over:
-                cluster.drop(lane, place)
-            else:
-                cluster.move(lane, place)
-            waiters = lane.waiters
-            while waiters and (lane.over or waiters[0][0] < lane.place):
-                waiter = heappop(waiters)[1]
-                if waiter.watching is lane:
-                    waiter.floor_ns = max(waiter.floor_ns, lane.last_ns)
-                    self._settle(waiter)
-        if batches and batches[-1].play == lane.play:
-            batches[-1] = Batch(lane.play, batches[-1].first_step, batches[-1].count + count)
-        else:
-            batches.append(Batch(lane.play, first, count))
+            self._advance(lane.cluster, lane, now_ns)
+        batches.append(Batch(lane.play, first, lane.step - first))
         if lane.over:
             del self._plays[lane.play]
         else:
             self._settle(lane)
 
-    def _settle(self, lane: Lane) -> None:
-        """Find out what a lane's next step waits for: another lane, absent ones, or its time."""
+    def _advance(self, cluster: Cluster, lane: Lane, until_ns: int) -> None:
+        """Deliver from a lane that takes part in the order, and let those go on that it passes."""
+        for heap in (self._ready, self._timers):
+            if heap and heap[0][0] < until_ns:
+                until_ns = heap[0][0]
+        place = lane.place
+        lane.advance(cluster.limit(lane), until_ns)
+        if lane.over and lane.joined:
+            cluster.drop(lane, place)
+        elif lane.joined:
+            cluster.move(lane, place)
+        elif not lane.over:
+            self._rejoin(cluster, lane)
+        waiters = lane.waiters
+        while waiters and (lane.over or waiters[0][0] < lane.place):
+            waiter = heappop(waiters)[1]
+            if waiter.watching is lane:
+                waiter.floor_ns = max(waiter.floor_ns, lane.last_ns)
+                self._settle(waiter)
+
+    def _settle(self, lane: Lane, freed_ns: int = NEVER) -> None:
+        """Find out what a lane's next step waits for: another lane, absent ones, or its time.
+
+        Args:
+            lane: any that is not over.
+            freed_ns: when something left its way other than by being delivered: if that was the
+                last thing in its way, its step is due no sooner.
+        """
         lane.queued = lane.watching = None
         lane.held = False
         if lane.cluster is not None:
             blocker, absent = lane.cluster.in_the_way(lane)
             if blocker is None and absent:
-                self._hold(lane, absent)
+                if not lane.paused:
+                    self._hold(lane, absent)
                 return
             lane.timer = lane.held_since_ns = None
             if blocker is not None:
                 lane.watching = blocker
                 heappush(blocker.waiters, (lane.place, lane))
                 return
+        lane.floor_ns = max(lane.floor_ns, freed_ns)
         if not lane.paused:
             lane.queued = (lane.ideal_ns(), lane.place, lane.play, lane)
             heappush(self._ready, lane.queued)
@@ -236,32 +242,28 @@ class Schedule:
     def _hold(self, lane: Lane, absent: Iterable[Lane]) -> None:
         lane.held = True
         for other in absent:
-            other.holding.append(lane)
-        if lane.paused or self._now_ns is None:
-            return
+            other.holding[lane] = None
         if lane.held_since_ns is None:
-            # Not before now: whoever was late before is not to blame on those absent.
+            # Not before now: whatever made it late until here, those absent did not.
             lane.held_since_ns = max(lane.ideal_ns(), self._now_ns)
         deadline_ns = min(self._deadline_ns(lane, other) for other in absent)
         lane.timer = (deadline_ns, lane.place, lane.play, lane)
         heappush(self._timers, lane.timer)
 
     def _deadline_ns(self, lane: Lane, absent: Lane) -> int:
-        """Until when an absent lane may hold this one; the recorded pace is not to blame on it."""
+        """Until when an absent lane may hold this one, its own recorded pace apart."""
         since_ns = lane.held_since_ns or 0
         if absent.play >= 0:
             since_ns = max(since_ns, absent.ideal_ns())
         return since_ns + self._order_timeout_ns
 
-    def _give_up(self, lane: Lane, deadline_ns: int) -> None:
-        cluster = lane.cluster
-        if cluster is None:
-            return
-        freed = {lane.play: lane}
+    def _give_up(self, cluster: Cluster, lane: Lane, deadline_ns: int) -> None:
+        """The lane's time to wait is over: go on without those who kept it waiting so long."""
+        freed: dict[Lane, None] = {}
         for other in cluster.in_the_way(lane)[1]:
             if self._deadline_ns(lane, other) <= deadline_ns:
                 cluster.drop(other, other.place)
-                freed.update((held.play, held) for held in other.holding if held.held)
+                freed.update((held, None) for held in other.holding if held.held)
                 other.holding.clear()
                 self._stalls.append(
                     Stall(
@@ -272,33 +274,26 @@ class Schedule:
                         paused=other.play >= 0,
                     )
                 )
-        for held in freed.values():
-            held.floor_ns = max(held.floor_ns, deadline_ns)
-            self._settle(held)
+        for held in freed:
+            self._settle(held, deadline_ns)
+        if not freed:
+            # One that does not read has become due later since, by the order.
+            self._settle(lane)
 
-    def _rejoin(self, lane: Lane) -> None:
+    def _rejoin(self, cluster: Cluster, lane: Lane) -> None:
         """A lane that was given up takes part again, also before what is ready but not due yet."""
-        if lane.cluster is None:
-            return
-        lane.cluster.join(lane)
-        for other in lane.cluster.lanes:
-            if (other.queued is not None or other.held) and lane.blocks(other):
-                self._settle(other)
+        cluster.join(lane)
+        for other in cluster.lanes:
+            if lane.blocks(other):
+                other.lowest = min(other.lowest, lane.place)
+                if other.queued is not None or other.held:
+                    self._settle(other)
 
-    def _settle_waiters(self, lane: Lane, floor_ns: int = NEVER) -> None:
-        waiters, lane.waiters = lane.waiters, []
-        for _, waiter in sorted(waiters, key=_place):
-            if waiter.watching is lane:
-                waiter.floor_ns = max(waiter.floor_ns, floor_ns)
-                self._settle(waiter)
-
-    def _settle_held_by(self, lane: Lane, floor_ns: int = NEVER) -> None:
-        holding, lane.holding = lane.holding, []
-        for held in holding:
-            if held.held:
-                held.floor_ns = max(held.floor_ns, floor_ns)
-                self._settle(held)
-
-
-def _place(waiter: tuple[int, Lane]) -> int:
-    return waiter[0]
+    def _settle_others(self, lane: Lane, freed_ns: int = NEVER) -> None:
+        """Look again at all who wait for a lane that has come, gone, stopped or gone on."""
+        waiting = [waiter for _, waiter in lane.waiters if waiter.watching is lane]
+        waiting += [held for held in lane.holding if held.held]
+        lane.waiters = []
+        lane.holding = {}
+        for other in waiting:
+            self._settle(other, freed_ns)

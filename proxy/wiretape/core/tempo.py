@@ -11,6 +11,9 @@ from wiretape.errors import UsageError
 SLOWEST = 1e-6
 """The smallest factor: at it a second takes eleven days, and nanoseconds still fit a float."""
 
+MAX_SEED_DIGITS = 40
+"""Enough for 128 bits, and few enough for an error message."""
+
 
 @dataclass(frozen=True, slots=True)
 class Speed:
@@ -98,11 +101,11 @@ def _bad_speed(text: str) -> str:
     return f"bad speed {text!r}: use instant, original or a factor such as 4 (four times as fast)"
 
 
-def _seed(text: str, whole: str) -> int:
+def _seed(seed: str, text: str) -> int:
     # A sign is refused because `random.Random` drops it: 7 and -7 would be one interleaving.
-    if not (text.isascii() and text.isdigit() and len(text) <= 40):  # noqa: PLR2004  below
-        # Forty digits hold any seed that a generator hands out, and `int` refuses thousands.
-        raise UsageError(
-            f"bad seed in {whole!r}: use shuffle:SEED with a whole number, as in shuffle:7"
-        )
-    return int(text)
+    if seed.isascii() and seed.isdigit() and len(seed) <= MAX_SEED_DIGITS:
+        return int(seed)
+    shown = text if len(text) <= MAX_SEED_DIGITS else text[:MAX_SEED_DIGITS] + "..."
+    raise UsageError(
+        f"bad seed in {shown!r}: use shuffle:SEED with a whole number, as in shuffle:7"
+    )
