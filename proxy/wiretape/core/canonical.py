@@ -33,12 +33,15 @@ def canonical_path(target: str) -> str:
 
 
 def canonical_query(target: str) -> bytes:
-    """The query of a target, decoded and in an order that does not depend on the one sent."""
+    """The query of a target, decoded as forms are, in an order that the one sent plays no part in.
+
+    The source of the decoding: WHATWG URL, application/x-www-form-urlencoded parsing.
+    """
     query = target.partition("?")[2]
     if not query:
         return b""
     pairs = []
-    for pair in query.encode("utf-8", "surrogatepass").split(b"&"):
+    for pair in query.replace("+", " ").encode("utf-8", "surrogatepass").split(b"&"):
         if pair:
             name, equals, value = pair.partition(b"=")
             pairs.append((unquote_to_bytes(name), equals, unquote_to_bytes(value)))

@@ -40,6 +40,10 @@ class Shape:
         prints = array("q", map(hash, items))
         return cls(prints, _chain(prints), _chain(reversed(prints)), array("q", map(hash, fields)))
 
+    def agreeing(self, other: Shape) -> int:
+        """How many items of this conversation the other one holds too, wherever they stand."""
+        return sum(map(frozenset(other.prints).__contains__, self.prints))
+
     def shared(self, other: Shape) -> tuple[int, int]:
         """How many items the two conversations have in common at the start, and at the end.
 

@@ -12,7 +12,7 @@ from difflib import SequenceMatcher
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from wiretape.core.conversation import Level, loosen, order, put, rounds, taken
+from wiretape.core.conversation import Level, loosen, put, result_id, rounds, taken
 from wiretape.core.excerpt import excerpts, shown
 from wiretape.core.payload import ABSENT, dump_json
 from wiretape.core.pointer import format_pointer
@@ -36,6 +36,7 @@ MAX_ALIGNED = 40_000
 MAX_JSON_CHARACTERS = 1_000
 """A longer value is given as an excerpt in `to_json`."""
 
+_CONVERSATIONS = (("messages",), ("input",))
 _WORD = re.compile(r"\w+")
 _WEIGHED_CHARACTERS = 20_000
 
@@ -125,11 +126,26 @@ def _aligned(
     # The rounds are paired by their turn: a message put in between must not part them.
     for places, slots in zip(rounds(received), rounds(recorded), strict=False):
         if len(places) == len(slots):
-            came, kept = taken(received, places), taken(recorded, slots)
-            for place, index in zip(order(came), order(kept), strict=True):
-                came[place] = kept[index]
-            recorded = put(recorded, slots, came)
+            results = _matched(taken(recorded, slots), taken(received, places))
+            recorded = put(recorded, slots, results)
     return recorded, received
+
+
+def _matched(kept: list[Item], came: list[Item]) -> list[Item]:
+    """The recorded results in the order of the received ones they belong to.
+
+    Equal ones belong together, then those of one name, and the rest as they stand.
+    """
+    found: dict[int, Item] = {}
+    left = dict(enumerate(kept))
+    for mark in (dump_json, result_id, lambda _: ""):
+        marks = [(mark(item), index) for index, item in left.items()]
+        for place, item in enumerate(came):
+            wanted = mark(item) if place not in found else None
+            index = next((i for text, i in marks if text == wanted and i in left), None)
+            if index is not None:
+                found[place] = left.pop(index)
+    return [found[place] for place in range(len(came))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,21 +156,36 @@ class _Walk:
     found: list[Difference]
 
     def compare(self, recorded: Any, received: Any, path: tuple[str, ...]) -> None:
-        if len(self.found) >= MAX_DIFFERENCES or any(p.covers(path) for p in self.ignore):
+        if len(self.found) >= MAX_DIFFERENCES or self._ignored(path):
             return
-        shallow = len(path) < MAX_DEPTH
-        if shallow and isinstance(recorded, dict) and isinstance(received, dict):
-            if all(recorded.get(name) == received.get(name) for name in ("role", "type")):
+        if len(path) < MAX_DEPTH:
+            if isinstance(recorded, list) and isinstance(received, list):
+                self._compare_lists(recorded, received, path)
+                return
+            if (
+                isinstance(recorded, dict)
+                and isinstance(received, dict)
+                and self._of_one_kind(recorded, received, path)
+            ):
                 for name in recorded | received:
                     self.compare(
                         recorded.get(name, ABSENT), received.get(name, ABSENT), (*path, name)
                     )
                 return
-        elif shallow and isinstance(recorded, list) and isinstance(received, list):
-            self._compare_lists(recorded, received, path)
-            return
         if ABSENT in (recorded, received) or dump_json(recorded) != dump_json(received):
             self.found.append(Difference(format_pointer(path) or "body", recorded, received))
+
+    def _ignored(self, path: tuple[str, ...]) -> bool:
+        return any(pointer.covers(path) for pointer in self.ignore)
+
+    def _of_one_kind(
+        self, recorded: dict[str, Any], received: dict[str, Any], path: tuple[str, ...]
+    ) -> bool:
+        """Whether two objects are worth comparing inside: a tool result and a question are not."""
+        return path[:1] not in _CONVERSATIONS or all(
+            recorded.get(name) == received.get(name) or self._ignored((*path, name))
+            for name in ("role", "type")
+        )
 
     def _compare_lists(
         self, recorded: list[Any], received: list[Any], path: tuple[str, ...]

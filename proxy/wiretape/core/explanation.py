@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from wiretape.core.canonical import Reading
 from wiretape.core.conversation import LEVELS
 from wiretape.core.differences import differences
-from wiretape.core.likeness import likeliest, words
 from wiretape.core.pointer import parse_pointer
 
 if TYPE_CHECKING:
@@ -53,7 +52,6 @@ class Explanation:
 
     Attributes:
         closest: the closest recording.
-        agreeing: how many items of the live conversation agree with it.
         differences: what differs, in the order of the document; if it is another
             conversation, then what was said first.
         another_conversation: whether it differs from its beginning and nearly throughout.
@@ -61,7 +59,6 @@ class Explanation:
     """
 
     closest: Candidate
-    agreeing: int
     differences: tuple[Difference, ...]
     another_conversation: bool
     suggestion: str | None
@@ -70,7 +67,6 @@ class Explanation:
 def explain(
     live: Reading,
     candidates: Sequence[Candidate],
-    changed: Any,
     level: Level,
     ignore: tuple[Pointer, ...],
 ) -> Explanation:
@@ -78,16 +74,13 @@ def explain(
 
     Args:
         live: the whole live request, nothing ignored.
-        candidates: not empty, in recorded order.
-        changed: the part of the live body, a JSON value, that none of them shares.
+        candidates: not empty, the likeliest first.
         level: the level that is in force.
         ignore: the pointers that are in force.
     """
-    bodies = [candidate.request.body.content or b"" for candidate in candidates]
-    likely = likeliest(words(changed), live.body.length, bodies)
     read = [
         (reading, candidate, differences(reading, live, level, ignore))
-        for candidate, reading in _read([candidates[index] for index in likely])
+        for candidate, reading in _read(candidates)
     ]
     reading, closest, differing = min(read, key=_remoteness)
     changes = _changes(live, differing)
@@ -98,7 +91,6 @@ def explain(
         differing.sort(key=lambda difference: _place(live, difference) is None)
     return Explanation(
         closest,
-        sum(str(index) not in changes for index in range(len(live.items))),
         tuple(differing),
         another,
         _suggestion(reading, live, level, ignore, only_level=mostly),

@@ -1,13 +1,11 @@
 """Finds the recorded request that a live one matches, in constant time per request.
 
-Knows the rules (level, what is ignored, what happens after the last recording) and which
-recordings have been used; knows nothing of cassettes: a recording is whatever key its owner
-gives it. Not thread-safe.
+Knows which recordings have been used, and nothing of cassettes: a recording is the key that its
+owner gives it. Not thread-safe.
 """
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,9 +14,11 @@ from wiretape.core.closest import closest
 from wiretape.core.conversation import LEVELS, Level
 from wiretape.core.differences import Difference, differences
 from wiretape.core.explanation import Candidate, explain
+from wiretape.core.likeness import likeliest, words
 from wiretape.core.miss import Key, Miss, Reason
 from wiretape.core.pointer import Pointer, parse_pointer
 from wiretape.core.routing import is_metadata
+from wiretape.core.rules import Repeat, Rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,29 +39,6 @@ __all__ = [
     "Rules",
     "parse_pointer",
 ]
-
-
-class Repeat(enum.Enum):
-    """What a request gets once all its recordings are used; DESIGN words."""
-
-    NONE = "none"
-    LAST = "last"
-    LOOP = "loop"
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """How requests are matched.
-
-    Attributes:
-        level: the loosest level that counts; tighter ones are tried first.
-        ignore: parts of the body that are left out of the comparison.
-        repeat: what follows the last recording. Metadata repeats its last answer always.
-    """
-
-    level: Level = Level.TOOL_ORDER
-    ignore: tuple[Pointer, ...] = ()
-    repeat: Repeat = Repeat.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,14 +236,12 @@ class Matcher:
             counts = [(f"{m} {path}", len(all_)) for (m, path), all_ in self._routes.items()]
             routes = tuple(sorted(counts, key=lambda route: -route[1]))
             return Miss(Reason.NO_MATCH, live.method, live.path, routes=routes)
-        candidates = [
-            Candidate(number, self._recordings[number].request, bool(self._used[number]))
-            for number in closest(shape, near)
-        ]
-        start, end = shape.shared(self._recordings[candidates[0].number].shape)
-        changed = live.items[start : len(live.items) - end] or live.payload
-        found = explain(live.ignoring(()), candidates, changed, self.rules.level, self.rules.ignore)
+        candidates = self._candidates(live, shape, closest(shape, near))
+        found = explain(live.ignoring(()), candidates, self.rules.level, self.rules.ignore)
         recording = self._recordings[found.closest.number]
+        suggestion = found.suggestion
+        if suggestion and suggestion.startswith("--") and found.closest.used:
+            suggestion += " --repeat last"
         return Miss(
             Reason.NO_MATCH,
             live.method,
@@ -274,11 +249,22 @@ class Matcher:
             closest=recording.key,
             closest_used=found.closest.used,
             differences=found.differences,
-            agreeing=found.agreeing,
+            agreeing=shape.agreeing(recording.shape),
             items=len(shape.prints),
             another_conversation=found.another_conversation,
-            suggestion=found.suggestion,
+            suggestion=suggestion,
         )
+
+    def _candidates(self, live: Reading, shape: Shape, numbers: list[int]) -> list[Candidate]:
+        """Of equally close recordings those that say most nearly the same, the likeliest first."""
+        recordings = [self._recordings[number] for number in numbers]
+        start, end = shape.shared(recordings[0].shape)
+        changed = live.items[start : len(live.items) - end] or live.payload
+        bodies = [recording.request.body.content or b"" for recording in recordings]
+        return [
+            Candidate(numbers[index], recordings[index].request, bool(self._used[numbers[index]]))
+            for index in likeliest(words(changed), live.body.length, bodies)
+        ]
 
     def _near(self, live: Reading) -> list[tuple[int, Shape]]:
         """The recordings to compare with: those of the same method and path, else similar ones."""

@@ -100,7 +100,7 @@ class Miss:
 
     def _agreement(self) -> str:
         if self.another_conversation:
-            return ", but it is another conversation"
+            return ", but it is another conversation" if self.items else ", but with another text"
         return f" ({self.agreeing} of {self.items} messages agree)" if self.agreeing else ""
 
     def _differing(self) -> list[str]:
