@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -13,6 +14,7 @@ import yaml
 from support.proxies import Proxy
 from support.upstream import LAST, SSE_HEAD, Gate, Seen, chunk, head, scripted_upstream
 from support.wire import PATIENCE_S, ask, connect
+from wiretape.core.addresses import parse_listen
 
 OK = head("200 OK", "Content-Length: 2") + b"ok"
 
@@ -350,6 +352,19 @@ async def test_web_pages_cannot_reach_the_proxy_by_dns_rebinding(proxy: Proxy):
     assert (refused.status, control.status, allowed.status) == (403, 403, 200)
     assert "--allow-host evil.example" in refused.json()["error"]["message"]
     assert len(upstream.seen) == 1
+
+
+@pytest.mark.parametrize(("names", "foreign"), [(frozenset(), 200), (frozenset({"wiretape"}), 403)])
+async def test_beyond_loopback_the_host_is_checked_if_names_are_given(
+    proxy: Proxy, names: frozenset[str], foreign: int
+):
+    async with proxy("replay", listen=parse_listen(":0"), allow_hosts=names) as everywhere:
+        url = f"http://127.0.0.1:{urlsplit(everywhere.url).port}"
+        statuses = [
+            (await ask(url, "GET", "/_wiretape/health", headers={"Host": host})).status
+            for host in ("wiretape:11435", "localhost", "evil.example")
+        ]
+    assert statuses == [200, 200, foreign]
 
 
 async def test_garbage_from_the_upstream_is_not_passed_on(proxy: Proxy, tmp_path: Path):

@@ -56,7 +56,9 @@ class App:
         self._control = Control(self.sessions)
         self._upstream: Upstream | None = None
         self._forwarder: Forwarder | None = None
-        self._checks_host = is_loopback(settings.listen.host)
+        # Beyond loopback nobody knows the names it goes by, unless they are said: as in a container
+        # whose port is published on loopback, where a web page gets at it just the same.
+        self._checks_host = is_loopback(settings.listen.host) or bool(settings.allow_hosts)
         if settings.mode is not Mode.REPLAY:
             self._upstream = Upstream(settings.upstream)
             self._forwarder = Forwarder(

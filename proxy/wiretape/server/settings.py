@@ -25,7 +25,8 @@ class Settings:
         cassettes: the files that the default session replays; all in `directory` if empty.
         upstream: base URL without trailing slash.
         listen: where to listen.
-        allow_hosts: names in Host that are answered to besides loopback ones, lower-case.
+        allow_hosts: names in Host that are answered to besides loopback ones, lower-case. Host is
+            checked while listening on loopback, and anywhere if there are any.
         secret_headers: header names to redact besides the well-known ones, lower-case.
         max_body_bytes: request bodies over this are streamed through and not kept.
         keep_reading: read an answer to its end when its client has left, for the record.
