@@ -130,6 +130,7 @@ class _Reader:
         root = events.start()
         if not isinstance(root, yaml.MappingStartEvent):
             raise NodeError("no cassette: the document is no mapping", events.line(root))
+        events.check(root)
         fields: dict[str, Node] = {}
         while (key := events.key()) is not None:
             if key.text in fields:
@@ -151,10 +152,13 @@ class _Reader:
         return Document(head, self._timeline, self._column)
 
     def _entries(self, events: Events, event: Any) -> None:
-        if isinstance(event, yaml.ScalarEvent) and event.value in ("", "null", "~"):
-            return
+        if isinstance(event, yaml.ScalarEvent):
+            node = events.node(event)
+            if text_of(node, "`entries`") in ("", "null", "~"):
+                return
         if not isinstance(event, yaml.SequenceStartEvent):
             raise NodeError("`entries` must be a list", events.line(event))
+        events.check(event)
         if not event.flow_style and event.start_mark is not None:
             self._column = event.start_mark.column
         self.entry = 1

@@ -10,12 +10,11 @@ import base64
 import binascii
 import json
 import re
-
-import yaml
+from datetime import UTC, datetime
 
 from wiretape.cassette.document import Document, Head, VersionError, head_of, read_document
 from wiretape.cassette.entries import entry_of
-from wiretape.cassette.nodes import Events, NodeError
+from wiretape.cassette.nodes import Events, Mapping, NodeError, Sequence
 from wiretape.cassette.scalars import ODD
 from wiretape.cassette.timeline import Timeline
 from wiretape.core.model import Chunk, End, Outcome
@@ -28,13 +27,17 @@ _END = re.compile(
 )
 _SCALAR = re.compile(
     r"'([^']*(?:''[^']*)*)'"
-    r'|("(?:[^"\\]|\\["\\nrtbf]|\\u(?!d[89a-f])[0-9a-f]{4})*")',
+    r'|("[^"\\]*(?:\\(?:["\\nrtbf]|u(?!d[89a-f])[0-9a-f]{4})[^"\\]*)*")',
 )
 _EVENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*(?=, )")
+_HEAD = re.compile(
+    r"wiretape: 1\nrecorded: ([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6})Z\n"
+    r"upstream: (https?://[A-Za-z0-9.:/_-]*[A-Za-z0-9/])",
+)
 _OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 _CLOSED = "'}"
 _PART_CLOSED = "', part: true}"
-_ENTRY_DEPTH = 2
+_LIST_DEPTH = 1
 
 
 class _Foreign(Exception):  # noqa: N818 # no error: it leaves the text to YAML
@@ -72,15 +75,18 @@ def read_own_layout(text: str) -> Document | None:
 
 
 def _head(lines: list[str]) -> Head:
+    text = "\n".join(lines)
+    match = _HEAD.fullmatch(text)
+    if match is not None:
+        return Head(datetime.fromisoformat(match[1]).replace(tzinfo=UTC), match[2])
     if not all(line.startswith(("wiretape: ", "recorded: ", "upstream: ", "#")) for line in lines):
         raise _Foreign
-    events = Events("\n".join(lines))
-    root = events.start()
-    if not isinstance(root, yaml.MappingStartEvent):
-        raise _Foreign
-    fields = events.mapping(root).items
+    events = Events(text)
+    node = events.node(events.start())
     events.finish()
-    return head_of(fields, 1)
+    if not isinstance(node, Mapping):
+        raise _Foreign
+    return head_of(node.items, 1)
 
 
 class _Entries:
@@ -122,16 +128,17 @@ class _Entries:
         if start is None:
             return
         events = Events("\n".join(self._lines[start:stop]) + "\n", first_line=start + 1)
-        root = events.start()
-        if not isinstance(root, yaml.SequenceStartEvent):
-            raise _Foreign
-        while not isinstance(event := events.next(), yaml.SequenceEndEvent):
-            node = events.node(event, _ENTRY_DEPTH)
-            self.timeline.add(entry_of(node), node.line)
+        nodes = events.node(events.start(), _LIST_DEPTH)
         events.finish()
+        if not isinstance(nodes, Sequence):
+            raise _Foreign
+        for node in nodes.items:
+            self.timeline.add(entry_of(node), node.line)
 
 
 def _one_line_entry(line: str) -> Chunk | End | None:
+    if not line.startswith("- {"):
+        return None
     match = _CHUNK.match(line)
     if match is not None:
         content = _content(line, match.end(), match[4])

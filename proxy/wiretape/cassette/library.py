@@ -89,7 +89,12 @@ def find_cassettes(directory: Path) -> list[Path]:
 
 def find_abandoned(directory: Path) -> list[Path]:
     """Every `.part` in the directory and below that no recorder holds, in name order."""
-    return sorted(part for part in _files(directory, PART_SUFFIX) if not is_held(part))
+    return [part for part in find_parts(directory) if not is_held(part)]
+
+
+def find_parts(directory: Path) -> list[Path]:
+    """Every `.part` in the directory and below, held or not, in name order."""
+    return sorted(_files(directory, PART_SUFFIX))
 
 
 def _files(directory: Path, suffix: str) -> Iterator[Path]:

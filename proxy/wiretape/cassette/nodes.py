@@ -15,11 +15,12 @@ from wiretape.cassette.scalars import ODD
 from wiretape.errors import WiretapeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
 DEEPEST = 150
 
 _TAG = "tag:yaml.org,2002:"
+_KINDS: dict[type, str] = {yaml.SequenceStartEvent: "seq", yaml.MappingStartEvent: "map"}
 _SCALAR_TAGS = frozenset({"str", "int", "float", "bool", "null", "timestamp"})
 _BREAKS = frozenset("\r\n\x85\u2028\u2029")
 
@@ -89,7 +90,10 @@ class Events:
             )
         self._first_line = first_line
         self._check_characters(text)
-        self._events: Iterator[Any] = yaml.parse(text, Loader=loader)
+        try:
+            self._get: Callable[[], Any] = loader(text).get_event
+        except (yaml.YAMLError, UnicodeEncodeError) as error:
+            raise NodeError(f"not valid YAML: {error}", first_line, syntax=True) from error
 
     def _check_characters(self, text: str) -> None:
         if text.isascii() and text.replace("\n", "").isprintable():
@@ -101,13 +105,13 @@ class Events:
                 raise NodeError(f"the character U+{ord(character):04X} cannot stand in YAML", line)
 
     def next(self) -> Any:
-        """The next event.
+        """The next event; nothing about it has been checked.
 
         Raises:
-            NodeError: the text goes on in no way that YAML knows, or with an alias or anchor.
+            NodeError: the text goes on in no way that YAML knows.
         """
         try:
-            event = next(self._events)
+            return self._get()
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             reason = ", ".join(part for part in (error.context, error.problem) if part)
@@ -116,13 +120,8 @@ class Events:
                 self._first_line + (mark.line if mark else 0),
                 syntax=True,
             ) from error
-        except (yaml.YAMLError, UnicodeEncodeError) as error:
+        except yaml.YAMLError as error:
             raise NodeError(f"not valid YAML: {error}", self._first_line, syntax=True) from error
-        except StopIteration:
-            raise NodeError("the document ends here", self._first_line, syntax=True) from None
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise NodeError("aliases and anchors (* and &) are not allowed", self.line(event))
-        return event
 
     def line(self, event: Any) -> int:
         """Where an event starts, counted from 1."""
@@ -152,38 +151,33 @@ class Events:
         if not isinstance(event, yaml.StreamEndEvent):
             raise NodeError("a second document begins; a cassette is one", self.line(event))
 
+    # The classes are compared rather than asked for, and marks read in place: every scalar of a
+    # cassette edited by hand comes through here.
+
     def node(self, event: Any, depth: int = 0) -> Node:
         """The node that the event opens, with all that is in it.
 
         Raises:
             NodeError: something in it is wrong.
         """
-        line = self.line(event)
-        if isinstance(event, yaml.ScalarEvent):
-            return Scalar(event.value, self._scalar_tag(event), line)
+        kind = event.__class__
+        if kind is yaml.ScalarEvent:
+            return self._scalar(event)
+        line = event.start_mark.line + self._first_line
         if depth > DEEPEST:
             raise NodeError(f"nested more than {DEEPEST} levels deep", line)
-        if isinstance(event, yaml.SequenceStartEvent):
-            self._check_tag(event, "seq")
+        self.check(event)
+        advance = self.next
+        if kind is yaml.SequenceStartEvent:
             items = []
-            while not isinstance(event := self.next(), yaml.SequenceEndEvent):
+            while (event := advance()).__class__ is not yaml.SequenceEndEvent:
                 items.append(self.node(event, depth + 1))
             return Sequence(items, line)
-        return self.mapping(event, depth)
-
-    def mapping(self, event: Any, depth: int = 0) -> Mapping:
-        """The mapping that the event opens, with all that is in it.
-
-        Raises:
-            NodeError: something in it is wrong.
-        """
-        line = self.line(event)
-        self._check_tag(event, "map")
         fields: dict[str, Node] = {}
         while (key := self.key()) is not None:
             if key.text in fields:
                 raise NodeError(f"the key {key.text!r} stands twice", key.line)
-            fields[key.text] = self.node(self.next(), depth + 1)
+            fields[key.text] = self.node(advance(), depth + 1)
         return Mapping(fields, line)
 
     def key(self) -> Scalar | None:
@@ -193,26 +187,39 @@ class Events:
             NodeError: the key is no scalar, or a merge key.
         """
         event = self.next()
-        if isinstance(event, yaml.MappingEndEvent):
+        kind = event.__class__
+        if kind is yaml.MappingEndEvent:
             return None
-        if not isinstance(event, yaml.ScalarEvent):
+        if kind is not yaml.ScalarEvent:
+            self.check(event)
             raise NodeError("a key must be a scalar", self.line(event))
-        key = Scalar(event.value, self._scalar_tag(event), self.line(event))
+        key = self._scalar(event)
         if key.text == "<<" and key.tag is None:
             raise NodeError("merge keys (<<) are not allowed", key.line)
         return key
 
-    def _scalar_tag(self, event: Any) -> str | None:
+    def check(self, event: Any) -> None:
+        """Refuse what opens a node in ways that no cassette needs.
+
+        Raises:
+            NodeError: an alias, an anchor or a foreign tag.
+        """
+        if event.__class__ is yaml.AliasEvent or event.anchor is not None:
+            raise NodeError("aliases and anchors (* and &) are not allowed", self.line(event))
+        tag = event.tag
+        if tag is not None and tag != "!" and tag != _TAG + _KINDS.get(event.__class__, ""):
+            raise NodeError(f"the tag {tag} is not allowed here", self.line(event))
+
+    def _scalar(self, event: Any) -> Scalar:
+        line = event.start_mark.line + self._first_line
+        if event.anchor is not None:
+            raise NodeError("aliases and anchors (* and &) are not allowed", line)
         tag: str | None = event.tag
         if tag is None:
-            return None if event.implicit[0] else "str"
+            return Scalar(event.value, None if event.implicit[0] else "str", line)
         if tag == "!":
-            return "str"
+            return Scalar(event.value, "str", line)
         short = tag.removeprefix(_TAG)
         if short not in _SCALAR_TAGS:
-            raise NodeError(f"the tag {tag} is not allowed", self.line(event))
-        return short
-
-    def _check_tag(self, event: Any, kind: str) -> None:
-        if event.tag not in (None, "!", _TAG + kind):
-            raise NodeError(f"the tag {event.tag} is not allowed here", self.line(event))
+            raise NodeError(f"the tag {tag} is not allowed", line)
+        return Scalar(event.value, short, line)

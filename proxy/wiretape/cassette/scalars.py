@@ -44,11 +44,14 @@ def quoted(text: str) -> str:
     Raises:
         ValueError: the text holds a surrogate, which no YAML file can.
     """
-    if text.isprintable() or not ODD.search(text):
+    if text.isprintable() or not (text.isascii() or ODD.search(text)):
         return "'" + text.replace("'", "''") + "'"
+    escaped = _json_string(text)
+    if escaped.isascii() and "\x7f" not in escaped:
+        return escaped
     if _SURROGATE.search(text):
         raise ValueError("a lone surrogate cannot stand in YAML")
-    return _UNESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", _json_string(text))
+    return _UNESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", escaped)
 
 
 def flow_scalar(text: str) -> str:

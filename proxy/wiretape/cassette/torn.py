@@ -56,9 +56,8 @@ def mend(content: bytes) -> Mended:
         WiretapeError: PyYAML has no C loader.
     """
     warnings = []
-    # After a power cut, a file may end in zeros that were never written.
-    written = len(content.rstrip(b"\0"))
-    length = content.rfind(b"\n", 0, written) + 1
+    # What follows the last line end is torn, be it text or the zeros that a power cut leaves.
+    length = content.rfind(b"\n") + 1
     if length < len(content):
         warnings.append(_left_out(content, length))
     last = _last_entry(content, length)

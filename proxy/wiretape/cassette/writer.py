@@ -34,7 +34,6 @@ _WIDTH = 100
 _LONGEST_KEY = 1000
 _PLAIN_NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_EVENT = re.compile(rb"(?:event: ([^\r\n]*)\n)?data: ([^\r\n]*)")
 
 
 def header_text(recorded: datetime, upstream: str) -> str:
@@ -103,36 +102,40 @@ def chunk_text(number: int, at_us: int, data: bytes, part: bool = False) -> str:
 
 def _chunk_form(data: bytes) -> str:
     try:
-        data.decode()
+        text = data.decode()
     except UnicodeDecodeError:
         return f"base64: '{base64.b64encode(data).decode()}'"
-    form = _sse(data) if data.endswith(b"\n\n") else None
-    if form is None and data.endswith(b"\n"):
-        form = _ndjson(data)
-    return f"text: {quoted(data.decode())}" if form is None else form
+    form = None
+    if text.endswith("\n\n"):
+        form = _sse(text)
+    elif text.endswith("\n"):
+        form = _ndjson(text)
+    return f"text: {quoted(text)}" if form is None else form
 
 
-def _sse(data: bytes) -> str | None:
+def _sse(text: str) -> str | None:
+    if "\r" in text:
+        return None
     items = []
-    for piece in data[:-2].split(b"\n\n"):
-        match = _EVENT.fullmatch(piece)
-        if match is None:
+    for piece in text[:-2].split("\n\n"):
+        event = None
+        line = piece
+        if piece.startswith("event: "):
+            event, _, line = piece.partition("\n")
+        if not line.startswith("data: ") or "\n" in line:
             return None
-        event, payload = match.groups()
-        text = quoted(payload.decode())
-        if event is not None:
-            text = f"{{event: {flow_scalar(event.decode())}, data: {text}}}"
-        items.append(text)
+        data = quoted(line[6:])
+        items.append(
+            data if event is None else f"{{event: {flow_scalar(event[7:])}, data: {data}}}"
+        )
     return f"sse: {_one_or_list(items)}"
 
 
-def _ndjson(data: bytes) -> str | None:
-    if b"\r" in data:
+def _ndjson(text: str) -> str | None:
+    lines = text[:-1].split("\n")
+    if "\r" in text or not all(line.startswith(("{", "[")) for line in lines):
         return None
-    lines = data[:-1].split(b"\n")
-    if not all(line.startswith((b"{", b"[")) for line in lines):
-        return None
-    return f"ndjson: {_one_or_list([quoted(line.decode()) for line in lines])}"
+    return f"ndjson: {_one_or_list([quoted(line) for line in lines])}"
 
 
 def _one_or_list(items: list[str]) -> str:

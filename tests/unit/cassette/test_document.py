@@ -48,6 +48,23 @@ def test_what_is_wrong_is_said_with_line_and_entry(text, line, entry, reason):
     assert caught.value.entry == entry
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "&a\n" + GOOD,
+        "!mine\n" + GOOD,
+        "!!python/dict\n" + GOOD,
+        GOOD.replace("entries:", "entries: &a"),
+        GOOD.replace("entries:", "entries: !mine"),
+        HEAD + "entries: &a\n",
+        HEAD + "entries: !mine ''\n",
+    ],
+)
+def test_anchors_and_tags_are_refused_on_the_document_and_the_list_too(text):
+    with pytest.raises(DocumentError, match=r"anchors|the tag"):
+        read_document(text)
+
+
 @pytest.mark.parametrize(("version", "said"), [("2", 2), ("'2'", 2), ("1.1", "1.1"), ("x", "x")])
 def test_another_version_is_told_apart_from_an_error(version, said):
     text = f"entries:\n- {{frame: 1}}\nwiretape: {version}\n"

@@ -111,6 +111,18 @@ def test_what_yaml_should_not_hold_is_refused(value):
         json_block(value, "  ")
 
 
+@pytest.mark.parametrize(
+    "text", ["a" * 5000, "a: b " * 1000 + "c", "é" * 5000, "\x7f" * 5000, "a\n" * 5000]
+)
+def test_a_long_text_comes_back_from_any_place(text):
+    value = {"a": text, "b": [text, [text], {"c": text}], "d": [[text, 1]], "e": 1}
+    assert yaml.load(f"json:{json_block(value, '')}\nz: 1", yaml.CSafeLoader) == {
+        "json": value,
+        "z": 1,
+    }
+    assert yaml.load(f"json:{json_block(text, '')}\nz: 1", yaml.CSafeLoader)["json"] == text
+
+
 def test_a_hundred_levels_are_allowed():
     value = json.loads("[" * 99 + "1,[]" + "]" * 99)
     assert yaml.load(f"a:{json_block(value, '')}", yaml.CSafeLoader) == {"a": value}
