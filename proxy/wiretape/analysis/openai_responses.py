@@ -76,7 +76,8 @@ class OpenAiResponses:
             self._response(event, response)
         elif kind.startswith("response.output_item."):
             item = as_object(value.get("item"))
-            self._item(event, item, self._find(value, item))
+            found = self._find(value, _kind(as_text(item.get("type"))), opens=step == "added")
+            self._item(event, item, found)
         elif stem in _TEXTS and step in {"delta", "done"}:
             self._text(event, value, _TEXTS[stem], step)
         elif stem in _ARGUMENTS and step in {"delta", "done"}:
@@ -85,36 +86,40 @@ class OpenAiResponses:
             return False
         return True
 
-    def _find(self, value: dict[str, Any], item: dict[str, Any]) -> _Item:
-        """The item that an event speaks of: by index or id, as servers leave out either."""
-        names = [
-            f"{kind}:{given}"
-            for kind, given in (
-                ("id", value.get("item_id")),
-                ("id", item.get("id")),
-                ("id", item.get("call_id")),
-                ("index", value.get("output_index")),
-            )
-            if isinstance(given, str | int)
-        ]
-        known = [self._items[name] for name in names if name in self._items]
-        found = known[0] if known else self._new()
+    def _find(self, value: dict[str, Any], kind: str, *, opens: bool = False) -> _Item:
+        """The item that an event speaks of: by id, by index, or the latest of its kind.
+
+        Servers leave out ids or indexes, and an event that was cut off may have lost them.
+        """
+        item = as_object(value.get("item"))
+        ids = [value.get("item_id"), item.get("id"), item.get("call_id")]
+        names = [f"id:{each}" for each in ids if isinstance(each, str) and each]
+        index = value.get("output_index")
+        by_id = [self._items[name] for name in names if name in self._items]
+        by_index = self._items.get(f"index:{index}")
+        found = by_id[0] if by_id else None
+        if found is None and not opens and by_index and by_index.kind in {kind, ""}:
+            found = by_index
+        if found is None and not opens and not names and index is None:
+            found = next((known for known in reversed(self._order) if known.kind == kind), None)
+        found = found or self._new(kind)
         for name in names:
             self._items.setdefault(name, found)
+        if opens or by_index is None:
+            self._items[f"index:{index}"] = found
         return found
 
-    def _new(self) -> _Item:
-        self._order.append(_Item())
+    def _new(self, kind: str) -> _Item:
+        self._order.append(_Item(kind))
         return self._order[-1]
 
     def _text(self, event: Event, value: dict[str, Any], part: Part, step: str) -> None:
-        item = self._find(value, {})
-        item.kind = item.kind or ("reasoning" if part is Part.REASONING else "message")
+        item = self._find(value, "reasoning" if part is Part.REASONING else "message")
         place = compact_json([value.get("content_index"), value.get("summary_index")])
         if step == "delta":
             item.streamed.add((part, place))
             self._say(item, part, as_text(value.get("delta")), event)
-        elif (part, place) not in item.streamed:
+        elif (part, place) not in item.streamed and not (event.error and part in item.taken):
             item.streamed.add((part, place))
             self._say(item, part, as_text(value.get("text") or value.get("refusal")), event)
 
@@ -124,8 +129,7 @@ class OpenAiResponses:
             self._assembly.say(part, text, event)
 
     def _arguments(self, event: Event, value: dict[str, Any], step: str) -> None:
-        item = self._find(value, {})
-        item.kind = "call"
+        item = self._find(value, "call")
         if item.call is None:
             item.call = self._assembly.begin_call(event)
         given = as_text(value.get("delta"))
@@ -137,7 +141,6 @@ class OpenAiResponses:
 
     def _item(self, event: Event, item: dict[str, Any], found: _Item) -> None:
         kind = as_text(item.get("type"))
-        found.kind = found.kind or _kind(kind)
         if kind == "message":
             draft = self._assembly.choice()
             draft.role = draft.role or text_or_none(item.get("role"))
@@ -193,7 +196,7 @@ class OpenAiResponses:
             ids = [f"id:{item.get(name)}" for name in ("id", "call_id") if item.get(name)]
             by_id = [self._items[name] for name in ids if name in self._items]
             alike = [known for known in streamed if known.kind == kind]
-            found = next(iter([*by_id, *alike]), None) or self._new()
+            found = next(iter([*by_id, *alike]), None) or self._new(kind)
             streamed = [known for known in streamed if known is not found]
             pairs.append((item, found))
         return pairs
