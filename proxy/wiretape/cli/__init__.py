@@ -29,6 +29,7 @@ _COMMANDS = {
     "record": "serving",
     "replay": "serving",
     "serve": "serving",
+    "run": "running",
     "show": "reading",
     "check": "reading",
     "verify": "verifying",

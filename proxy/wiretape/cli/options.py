@@ -228,6 +228,8 @@ class Configured(click.Command):
         extra.setdefault("obj", config)
         try:
             return super().make_context(info_name, args, parent, **extra)
+        except click.MissingParameter:
+            raise
         except click.BadParameter as error:
             option, context = error.param, error.ctx
             if not isinstance(option, Setting) or context is None:

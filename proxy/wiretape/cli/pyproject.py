@@ -32,6 +32,7 @@ SETTINGS = frozenset(
         "order-timeout",
         "repeat",
         "secret-header",
+        "shuffle",
         "speed",
         "strict",
         "upstream",

@@ -29,13 +29,26 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SEEDS = 1_000_000
-_MODES = [mode.value for mode in Mode]
 
 
 def _parse_order(text: str) -> Order:
     return Order.parse(text, drawn_seed=random.SystemRandom().randrange(_SEEDS))
 
 
+grace = setting(
+    "--grace",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    metavar="SECONDS",
+    help="How long a shutdown waits for what is in flight.",
+)
+mode = setting(
+    "--mode",
+    "mode_name",
+    type=click.Choice([each.value for each in Mode]),
+    required=True,
+    help="What to do.",
+)
 _serving = together(
     shared.directory,
     shared.listen,
@@ -45,16 +58,10 @@ _serving = together(
         metavar="NAME",
         help="Answer to this name in Host too, besides loopback ones. Repeatable.",
     ),
-    setting(
-        "--grace",
-        type=click.FloatRange(min=0),
-        default=30.0,
-        metavar="SECONDS",
-        help="How long a shutdown waits for what is in flight.",
-    ),
+    grace,
     shared.log_level,
 )
-_recording = together(
+recording = together(
     shared.upstream,
     setting(
         "--secret-header",
@@ -115,7 +122,7 @@ pacing = together(
         help="How long the order waits for a request that does not come.",
     ),
 )
-_replaying = together(
+replaying = together(
     matching,
     pacing,
     setting(
@@ -124,7 +131,7 @@ _replaying = together(
         help=f"Exit {EXIT_STRICT} after a miss or where a recording was not used.",
     ),
 )
-_cassette = setting(
+cassette = setting(
     "--cassette",
     metavar="NAME",
     default=None,
@@ -133,8 +140,8 @@ _cassette = setting(
 
 
 @click.command(cls=Configured)
-@_cassette
-@_recording
+@cassette
+@recording
 @_serving
 def record(**given: Any) -> int:
     """Forward requests and record them into a new cassette."""
@@ -143,8 +150,8 @@ def record(**given: Any) -> int:
 
 @click.command(cls=Configured)
 @click.argument("cassettes", nargs=-1, metavar="[CASSETTE]...")
-@_cassette
-@_replaying
+@cassette
+@replaying
 @_serving
 def replay(**given: Any) -> int:
     """Answer requests from cassettes, never from the network.
@@ -156,10 +163,10 @@ def replay(**given: Any) -> int:
 
 @click.command(cls=Configured)
 @click.argument("cassettes", nargs=-1, metavar="[CASSETTE]...")
-@setting("--mode", "mode_name", type=click.Choice(_MODES), required=True, help="What to do.")
-@_cassette
-@_recording
-@_replaying
+@mode
+@cassette
+@recording
+@replaying
 @_serving
 def serve(mode_name: str, **given: Any) -> int:
     """Serve in any mode.
@@ -195,6 +202,7 @@ def settings_for(mode: Mode, given: dict[str, Any]) -> Settings:
     if listen is not None:
         changes["listen"] = listen
         changes["allow_hosts"] = frozenset(name.lower() for name in given["allow_host"])
+    if "grace" in given:
         changes["grace_s"] = given["grace"]
     if "max_body" in given:
         changes["secret_headers"] = frozenset(name.lower() for name in given["secret_header"])
@@ -227,6 +235,14 @@ def _serve(mode: Mode, given: dict[str, Any]) -> int:
 def finish(summary: Summary, *, strict: bool) -> int:
     """Say what a proxy leaves behind; return the exit status."""
     failed = strict and summary.failed
+    sum_up(summary, failed=failed)
+    if summary.errors:
+        return EXIT_FAILED
+    return EXIT_STRICT if failed else 0
+
+
+def sum_up(summary: Summary, *, failed: bool) -> None:
+    """Say what a proxy leaves behind: sessions, cassettes, errors."""
     for report in summary.reports:
         lines = report_lines(report)
         if lines:
@@ -235,6 +251,3 @@ def finish(summary: Summary, *, strict: bool) -> int:
         say(f"wrote {path}", written=str(path))
     for error in summary.errors:
         say(error, level="error")
-    if summary.errors:
-        return EXIT_FAILED
-    return EXIT_STRICT if failed else 0
