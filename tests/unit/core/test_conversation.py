@@ -170,6 +170,8 @@ def test_results_beside_other_blocks_stay_in_their_message():
                  [message(result("a"), text, result("b"))], ORDER)  # fmt: skip
     assert not agree([message(result("a"), text), message(result("b"))],
                      [message(result("b"), text), message(result("a"))], ORDER)  # fmt: skip
+    assert not agree([message(result("a"), text), message(result("b"), text)],
+                     [message(result("b"), text), message(result("a"), text)], ORDER)  # fmt: skip
     assert not agree([message(text, result("a"))], [message(result("a"), text)], ORDER)
 
 

@@ -18,6 +18,12 @@ def test_a_word_decides_among_thousands_of_equal_ones():
     assert len(found) == MOST_LIKELY
 
 
+def test_the_search_favours_bodies_before_they_are_split(monkeypatch: pytest.MonkeyPatch):
+    bodies = [f"what is {n} squared".encode() for n in range(3000)]
+    monkeypatch.setattr(likeness, "MAX_SPLIT_BYTES", 30 * 100)
+    assert likeliest(words("what is 2345 cubed?"), 18, bodies)[0] == 2345
+
+
 def test_few_bodies_are_all_named_in_order():
     assert likeliest([b"b"], 1, [b"a", b"b"]) == [0, 1]
 
