@@ -125,21 +125,22 @@ class Lane:
         """
         return self.place < other.place and self.end > other.request
 
-    def advance(self, limit: int, until_ns: int) -> None:
+    def advance(self, limit: int, until_ns: int, most_steps: int) -> None:
         """Deliver the next step, and those after it that are before `limit` and due by then."""
         step = self.step
         ats_us = self._ats_us
         places = self.places
+        stop = min(len(places), step + most_steps)
         own_ns = max(self._base_ns + int(ats_us[step] * self._scale), self.last_ns)
         if self.floor_ns > own_ns:
             # What follows keeps its recorded distance from a step that the order held back.
             self._base_ns += self.floor_ns - own_ns
             own_ns = self.floor_ns
+        step += 1
         if not self._scale:
-            step = len(places) if limit == NO_LIMIT else bisect_left(places, limit, step + 1)
+            step = stop if limit == NO_LIMIT else bisect_left(places, limit, step, stop)
         else:
-            step += 1
-            while step < len(places) and places[step] < limit:
+            while step < stop and places[step] < limit:
                 ideal_ns = max(self._base_ns + int(ats_us[step] * self._scale), own_ns)
                 if ideal_ns > until_ns:
                     break

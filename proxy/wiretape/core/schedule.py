@@ -15,7 +15,7 @@ from wiretape.core.tempo import Order, Speed
 from wiretape.core.track import Batch, Stall, Track
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Sequence
+    from collections.abc import Hashable, Sequence
 
 __all__ = ["Batch", "Order", "Schedule", "Speed", "Stall", "Track"]
 
@@ -92,20 +92,25 @@ class Schedule:
             lane = Lane(track, self._scale, track.positions)
         lane.start(play, now_ns)
         self._plays[play] = lane
-        cluster = lane.cluster
-        if cluster is not None and not lane.joined:
-            self._rejoin(cluster, lane)
+        if lane.cluster is not None and not lane.joined:
+            self._rejoin(lane.cluster, lane)
         self._settle_others(lane)
         self._settle(lane)
         return play
 
-    def due(self, now_ns: int) -> list[Batch]:
-        """Everything to deliver now, in order of delivery; it counts as delivered from here on."""
+    def due(self, now_ns: int, most_steps: int = NO_LIMIT) -> list[Batch]:
+        """What to deliver now, in order of delivery; it counts as delivered from here on.
+
+        Args:
+            now_ns: the time.
+            most_steps: stop after so many steps, for a caller that must not be kept busy, or
+                wants to `pause` in between; `next_wake_ns` is then not after `now_ns`.
+        """
         now_ns = self._tick(now_ns)
         batches: list[Batch] = []
         ready = self._ready
         timers = self._timers
-        while True:
+        while most_steps > 0:
             # In order of ideal times, whenever this is called: what a step inherits from the
             # ones before it must not depend on how late the caller is.
             if ready and ready[0][0] <= now_ns and not (timers and timers[0][0] < ready[0][0]):
@@ -113,31 +118,26 @@ class Schedule:
                 lane = entry[3]
                 if lane.queued is entry:
                     lane.queued = None
-                    self._deliver(lane, now_ns, batches)
+                    batches.append(self._deliver(lane, now_ns, most_steps))
+                    most_steps -= batches[-1].count
             elif timers and timers[0][0] <= now_ns:
                 entry = heappop(timers)
                 lane = entry[3]
                 if lane.timer is entry and lane.cluster is not None:
                     self._give_up(lane.cluster, lane, entry[0])
             else:
-                return batches
+                break
+        return batches
 
     def next_wake_ns(self) -> int | None:
-        """When to call `due` if nothing else happens before; None if there is nothing to wait for.
-
-        It may be in the past.
-        """
+        """When to call `due` if nothing happens before, perhaps in the past; None for never."""
         ready = self._ready
         timers = self._timers
         while ready and ready[0][3].queued is not ready[0]:
             heappop(ready)
         while timers and timers[0][3].timer is not timers[0]:
             heappop(timers)
-        if ready and timers:
-            return min(ready[0][0], timers[0][0])
-        if ready:
-            return ready[0][0]
-        return timers[0][0] if timers else None
+        return min((heap[0][0] for heap in (ready, timers) if heap), default=None)
 
     def pause(self, play: int) -> None:
         """The client's socket is full: nothing more of it until `resume`.
@@ -181,25 +181,25 @@ class Schedule:
         self._now_ns = max(self._now_ns, now_ns)
         return self._now_ns
 
-    def _deliver(self, lane: Lane, now_ns: int, batches: list[Batch]) -> None:
+    def _deliver(self, lane: Lane, now_ns: int, most_steps: int) -> Batch:
         first = lane.step
         if lane.cluster is None:
-            lane.advance(NO_LIMIT, now_ns)
+            lane.advance(NO_LIMIT, now_ns, most_steps)
         else:
-            self._advance(lane.cluster, lane, now_ns)
-        batches.append(Batch(lane.play, first, lane.step - first))
+            self._advance(lane.cluster, lane, now_ns, most_steps)
         if lane.over:
             del self._plays[lane.play]
         else:
             self._settle(lane)
+        return Batch(lane.play, first, lane.step - first)
 
-    def _advance(self, cluster: Cluster, lane: Lane, until_ns: int) -> None:
+    def _advance(self, cluster: Cluster, lane: Lane, until_ns: int, most_steps: int) -> None:
         """Deliver from a lane that takes part in the order, and let those go on that it passes."""
         for heap in (self._ready, self._timers):
             if heap and heap[0][0] < until_ns:
                 until_ns = heap[0][0]
         place = lane.place
-        lane.advance(cluster.limit(lane), until_ns)
+        lane.advance(cluster.limit(lane), until_ns, most_steps)
         if lane.over and lane.joined:
             cluster.drop(lane, place)
         elif lane.joined:
@@ -239,7 +239,7 @@ class Schedule:
             lane.queued = (lane.ideal_ns(), lane.place, lane.play, lane)
             heappush(self._ready, lane.queued)
 
-    def _hold(self, lane: Lane, absent: Iterable[Lane]) -> None:
+    def _hold(self, lane: Lane, absent: Sequence[Lane]) -> None:
         lane.held = True
         for other in absent:
             other.holding[lane] = None

@@ -17,7 +17,7 @@ import re
 
 import pytest
 
-from wiretape.core.schedule import Batch, Order, Schedule, Speed, Track
+from wiretape.core.schedule import Batch, Order, Schedule, Speed, Stall, Track
 
 NS_PER_MS = 1_000_000
 TIMEOUT_MS = 2000
@@ -710,3 +710,61 @@ PACE = {
 def test_pace(name):
     options, entries, script, *stalls = PACE[name]
     check(entries, options, script, stalls[0] if stalls else [])
+
+
+@pytest.mark.parametrize("speed", ["instant", "original"])
+def test_a_caller_may_take_a_few_steps_at_a_time(speed):
+    playbook = Playbook(recording("A B A1 A2 A3 B1 B2 A4 C C1 C2 C3"), speed=speed)
+    for name in "ABC":
+        playbook.event(0, f"{name} comes")
+    now_ns = 500 * NS_PER_MS
+    taken = []
+    while (wake_ns := playbook.schedule.next_wake_ns()) is not None:
+        assert wake_ns <= now_ns
+        batches = playbook.schedule.due(now_ns, most_steps=2)
+        assert 1 <= sum(batch.count for batch in batches) <= 2
+        for batch in batches:
+            taken += [playbook.names[batch.play]] * batch.count
+    assert "".join(taken).replace("C", "") == "AAABBA"
+    assert taken.count("C") == 3
+
+
+def test_a_play_that_pauses_between_two_calls_gets_no_more():
+    playbook = Playbook(recording("A A1 A2 A3 A4"))
+    playbook.event(0, "A comes")
+    assert playbook.schedule.due(0, most_steps=3) == [Batch(0, 0, 3)]
+    playbook.event(0, "A pauses")
+    assert playbook.schedule.next_wake_ns() is None
+    assert playbook.schedule.due(5) == []
+    playbook.event(7, "A resumes")
+    assert playbook.schedule.due(7) == [Batch(0, 3, 1)]
+
+
+def test_a_track_without_steps_is_over_at_once():
+    schedule = Schedule(recording("A B B1"), Order("recorded"), Speed(None), 0)
+    play = schedule.arrive("A", 0)
+    assert (schedule.active, schedule.due(0), schedule.next_wake_ns()) == (0, [], None)
+    schedule.leave(play, 1)
+
+
+def test_an_unknown_track_is_an_error():
+    with pytest.raises(KeyError):
+        Schedule([], Order("recorded"), Speed(None), 0).arrive("A", 0)
+
+
+def test_active_counts_those_under_way():
+    playbook = Playbook(recording(INTERLEAVED))
+    playbook.event(0, "A comes")
+    playbook.event(0, "B comes")
+    assert playbook.schedule.active == 2
+    playbook.event(0, "A leaves")
+    assert playbook.schedule.active == 1
+    playbook.due(0)
+    assert playbook.schedule.active == 0
+
+
+def test_no_time_to_wait_means_no_wait():
+    schedule = Schedule(recording(INTERLEAVED), Order("recorded"), Speed(None), 0)
+    schedule.arrive("A", 0)
+    assert schedule.due(0) == [Batch(0, 0, 1), Batch(0, 1, 1)]
+    assert schedule.stalls() == (Stall("A", "B", 0, 4, paused=False),)
