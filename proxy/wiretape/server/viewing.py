@@ -1,0 +1,62 @@
+"""The viewer as the proxy serves it: its answers made in threads, its list told of the sessions."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from wiretape.core.model import Mode
+from wiretape.core.routing import CONTROL_PREFIX
+from wiretape.server.downstream import Answer
+from wiretape.viewer.routes import LiveSession, Viewer
+from wiretape.viewer.shelf import Shelf
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from wiretape.server.sessions import Session, Sessions
+    from wiretape.server.settings import Settings
+
+
+class Viewing:
+    """Answers requests for the page and its data.
+
+    Args:
+        settings: say which cassettes may be seen: the given ones, else all in the directory.
+        sessions: what is going on now.
+    """
+
+    def __init__(self, settings: Settings, sessions: Sessions) -> None:
+        given = settings.cassettes if settings.mode is Mode.REPLAY else ()
+        self._viewer = Viewer(Shelf(settings.directory, given))
+        self._sessions = sessions
+
+    async def answer(self, request: web.BaseRequest, target: str) -> Answer | None:
+        """The answer to a GET; None if the target is none of the viewer's."""
+        if target == CONTROL_PREFIX[:-1]:
+            # The page's own links are relative.
+            return Answer.of(308, b"", "text/plain", (("Location", CONTROL_PREFIX),))
+        # Reading a large cassette takes a while, and streams must not wait for it.
+        page = await asyncio.to_thread(
+            self._viewer.answer,
+            target.removeprefix(CONTROL_PREFIX),
+            [_live(session) for session in self._sessions.all()],
+            request.headers.get("If-None-Match"),
+        )
+        if page is None:
+            return None
+        return Answer.of(page.status, page.body, page.content_type, page.headers)
+
+
+def _live(session: Session) -> LiveSession:
+    replayer = session.replayer
+    return LiveSession(
+        name=str(session.name),
+        mode=session.mode.value,
+        path=session.path,
+        in_flight=session.in_flight,
+        recorded=session.recorder.interactions if session.recorder else 0,
+        replayed=len(replayer.used) if replayer else 0,
+        misses=len(replayer.misses) if replayer else 0,
+        interactions=len(replayer.interactions) if replayer else 0,
+    )

@@ -1,0 +1,196 @@
+"""The viewer: paths below `/_wiretape/` to answers. Reads cassettes; changes nothing.
+
+    (nothing)                                      the page
+    page/FILE                                      its scripts and styles
+    cassettes                                      what there is, and which sessions are open
+    cassettes/NAME?since=VERSION                   its lanes, as `lane` has them; changed ones only
+    cassettes/NAME/interactions/N                  headers and the request's body
+    cassettes/NAME/interactions/N/chunks/I         a chunk's bytes; ?limit=BYTES
+
+A `/` in NAME is written `%2F`. An answer may take long: call it in a thread of its own.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, unquote
+
+from wiretape.analysis.printable import cut
+from wiretape.cassette.library import PART_SUFFIX
+from wiretape.errors import CassetteNotFoundError, WiretapeError
+from wiretape.viewer.pages import (
+    INDEX,
+    Page,
+    bytes_page,
+    error_page,
+    file_page,
+    json_page,
+)
+from wiretape.viewer.reading import NoSuchPartError, Reading
+from wiretape.viewer.shelf import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from wiretape.core.model import Interaction
+    from wiretape.viewer.shelf import Shelf, Shelved
+
+_OPEN = 4
+_LONGEST_BODY = 1_000_000
+_ENDPOINT = re.compile(
+    r"cassettes(?:/(?P<name>[^/]+)(?:/interactions/(?P<number>[0-9]{1,18})"
+    r"(?:/chunks/(?P<chunk>[0-9]{1,18}))?)?)?/?"
+)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSession:
+    """An open session of the proxy, as the list shows it; counts are of interactions.
+
+    Attributes:
+        path: its cassette; None if it replays several or passes all through.
+    """
+
+    name: str
+    mode: str
+    path: Path | None
+    in_flight: int
+    recorded: int
+    replayed: int
+    misses: int
+    interactions: int
+
+
+class Viewer:
+    """Answers for the page and the data that it shows.
+
+    Args:
+        shelf: what it may show.
+        clock: the wall clock, UTC.
+    """
+
+    def __init__(self, shelf: Shelf, clock: Callable[[], datetime] = _utc_now) -> None:
+        self._shelf = shelf
+        self._clock = clock
+        self._readings: OrderedDict[Path, Reading] = OrderedDict()
+        # Answers are made in threads, and readings grow.
+        self._lock = threading.Lock()
+
+    def answer(
+        self, target: str, sessions: Sequence[LiveSession], if_none_match: str | None = None
+    ) -> Page | None:
+        """The answer to a GET; None if the path is none of the viewer's.
+
+        Args:
+            target: path and query, without `/_wiretape/`.
+            sessions: those that are open now.
+            if_none_match: the header field.
+        """
+        path, _, query = target.partition("?")
+        if not path or path.startswith("page/"):
+            return file_page(path.removeprefix("page/") or INDEX, if_none_match)
+        found = _ENDPOINT.fullmatch(path)
+        if found is None:
+            return None
+        given = {name: values[-1] for name, values in parse_qs(query).items()}
+        with self._lock:
+            try:
+                return self._endpoint(found, given, sessions)
+            except (CassetteNotFoundError, NoSuchPartError) as error:
+                return error_page(404, str(error))
+            except WiretapeError as error:
+                return error_page(422, str(error))
+
+    def _endpoint(
+        self, found: re.Match[str], given: dict[str, str], sessions: Sequence[LiveSession]
+    ) -> Page:
+        if found["name"] is None:
+            return json_page(200, self._list(sessions))
+        reading = self._reading(unquote(found["name"]))
+        if found["number"] is None:
+            return json_page(200, reading.json(given.get("since", ""), self._clock()))
+        number = int(found["number"])
+        if found["chunk"] is None:
+            return json_page(200, _details(reading.interaction(number)))
+        content = reading.chunk(number, int(found["chunk"]))
+        limit = given.get("limit", "")
+        return bytes_page(content[: int(limit)] if limit.isdecimal() else content)
+
+    def _list(self, sessions: Sequence[LiveSession]) -> dict[str, Any]:
+        return {
+            "cassettes": [
+                {
+                    "name": each.name,
+                    "size": each.size,
+                    "modified": each.modified_s,
+                    "state": each.state.value,
+                }
+                for each in self._shelf.cassettes()
+            ],
+            "sessions": [self._session(session) for session in sessions],
+        }
+
+    def _session(self, session: LiveSession) -> dict[str, Any]:
+        cassette = self._shelf.name_of(session.path) if session.path else None
+        if cassette is not None and session.recorded:
+            cassette += PART_SUFFIX
+        return {
+            "name": session.name,
+            "mode": session.mode,
+            "cassette": cassette,
+            "in_flight": session.in_flight,
+            "recorded": session.recorded,
+            "replayed": session.replayed,
+            "misses": session.misses,
+            "interactions": session.interactions,
+        }
+
+    def _reading(self, name: str) -> Reading:
+        shelved = self._shelf.find(name)
+        reading = self._readings.pop(shelved.path, None)
+        if reading is None or not _same(reading.shelved, shelved):
+            reading = Reading(shelved)
+        reading.grow()
+        self._readings[shelved.path] = reading
+        if len(self._readings) > _OPEN:
+            self._readings.popitem(last=False)
+        return reading
+
+
+def _same(before: Shelved, now: Shelved) -> bool:
+    """Whether a file is still the one that was read, for all that it may have grown."""
+    if before.state is not now.state or before.inode != now.inode:
+        return False
+    if now.state is State.RECORDING:
+        return before.size <= now.size
+    return (before.size, before.modified_s) == (now.size, now.modified_s)
+
+
+def _details(interaction: Interaction) -> dict[str, Any]:
+    request, response = interaction.request, interaction.response
+    body = request.body
+    text = None if body.content is None else body.content.decode(errors="backslashreplace")
+    return {
+        "request": {
+            "headers": [list(field) for field in request.headers],
+            "body": None if text is None else cut(text, _LONGEST_BODY),
+            "bytes": body.length,
+            "sha256": body.digest(),
+        },
+        "response": {
+            "status": response.status,
+            "headers": [list(field) for field in response.headers],
+        }
+        if response
+        else None,
+    }

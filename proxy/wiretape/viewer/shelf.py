@@ -1,0 +1,110 @@
+"""Which cassettes the page may show, and under which names.
+
+Knows directories and names; opens no cassette. A name leads only to what has been listed, so that
+none leads anywhere else.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wiretape.cassette.library import PART_SUFFIX, SUFFIX, find_cassettes, find_parts
+from wiretape.cassette.partfile import is_held
+from wiretape.errors import CassetteNotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+class State(enum.Enum):
+    """What a cassette file is; an abandoned one was left by a recorder that died."""
+
+    RECORDED = "recorded"
+    RECORDING = "recording"
+    ABANDONED = "abandoned"
+
+
+@dataclass(frozen=True, slots=True)
+class Shelved:
+    """A cassette as the list has it.
+
+    Attributes:
+        name: its file relative to the directory, without `.yaml`; a `.part` keeps its suffix.
+        path: its file.
+        size: in bytes.
+        modified_s: when it was last written to, in seconds since 1970.
+        inode: tells a file from another of the same name.
+    """
+
+    name: str
+    path: Path
+    size: int
+    modified_s: float
+    inode: int
+    state: State
+
+
+class Shelf:
+    """The cassettes of a directory, or the given ones alone.
+
+    Args:
+        directory: searched with its folders.
+        given: cassette files to show instead of all that the directory has.
+    """
+
+    def __init__(self, directory: Path, given: Sequence[Path] = ()) -> None:
+        self._directory = directory
+        self._given = tuple(given)
+
+    def cassettes(self) -> list[Shelved]:
+        """What there is now, in name order."""
+        if self._given:
+            paths = [path if path.exists() else _finished(path) for path in self._given]
+        else:
+            paths = [*find_cassettes(self._directory), *find_parts(self._directory)]
+        shelved = [self._shelved(path) for path in paths]
+        return sorted((each for each in shelved if each), key=lambda each: each.name)
+
+    def find(self, name: str) -> Shelved:
+        """The cassette of this name; for a recording that has ended, what it became.
+
+        Raises:
+            CassetteNotFoundError: there is none.
+        """
+        known = {each.name: each for each in self.cassettes()}
+        found = known.get(name) or known.get(name.removesuffix(PART_SUFFIX))
+        if found is None or not self._inside(found.path):
+            raise CassetteNotFoundError(name)
+        return found
+
+    def name_of(self, path: Path) -> str:
+        """The name of a cassette file, whether it is there or not."""
+        try:
+            relative = path.relative_to(self._directory)
+        except ValueError:
+            relative = path
+        return relative.as_posix().removesuffix(SUFFIX)
+
+    def _inside(self, path: Path) -> bool:
+        if self._given:
+            return True
+        return path.resolve().is_relative_to(self._directory.resolve())
+
+    def _shelved(self, path: Path) -> Shelved | None:
+        try:
+            info = os.stat(path)  # noqa: PTH116  a Path's own costs twice as much, for thousands
+        except OSError:
+            return None
+        state = State.RECORDED
+        if path.name.endswith(PART_SUFFIX):
+            state = State.RECORDING if is_held(path) else State.ABANDONED
+        return Shelved(self.name_of(path), path, info.st_size, info.st_mtime, info.st_ino, state)
+
+
+def _finished(path: Path) -> Path:
+    """What a recording becomes when it ends."""
+    return path.with_name(path.name.removesuffix(".part"))
