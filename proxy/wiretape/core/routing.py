@@ -39,7 +39,7 @@ class SessionName:
     label: str = ""
 
     def __str__(self) -> str:
-        name = self.cassette or "(default)"
+        name = self.cassette or "default"
         return f"{name}~{self.label}" if self.label else name
 
 

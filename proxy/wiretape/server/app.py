@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from wiretape.core.addresses import host_allowed, is_loopback
-from wiretape.core.matching import Match
 from wiretape.core.model import Body, Mode
 from wiretape.core.routing import CONTROL_PREFIX, route, without_session
 from wiretape.errors import CassetteNotFoundError, WiretapeError
 from wiretape.server.control import Control
-from wiretape.server.downstream import Downstream, error_answer
+from wiretape.server.downstream import Answer, Downstream, error_answer
 from wiretape.server.forwarder import Forwarder, Incoming, StreamedBody, read_body, read_on
 from wiretape.server.headers import CASSETTE_HEADER, from_raw
 from wiretape.server.sessions import Session, Sessions
 from wiretape.server.upstream import Upstream
+from wiretape.server.viewing import Viewing
 
 if TYPE_CHECKING:
-    from wiretape.core.matching import Miss
     from wiretape.core.model import Headers
     from wiretape.server.recorder import Unrecorded
+    from wiretape.server.replayer import Replayer
     from wiretape.server.settings import Settings
     from wiretape.server.upstream import Exchange
 
@@ -53,7 +53,7 @@ class App:
         self.settings = settings
         self.sessions = Sessions(settings)
         self.in_flight: set[asyncio.Task[None]] = set()
-        self._control = Control(self.sessions)
+        self._control = Control(self.sessions, Viewing(settings, self.sessions))
         self._upstream: Upstream | None = None
         self._forwarder: Forwarder | None = None
         # Beyond loopback nobody knows the names it goes by, unless they are said: as in a container
@@ -133,37 +133,16 @@ class App:
 
     async def _answer(self, session: Session, incoming: Incoming, downstream: Downstream) -> None:
         if session.replayer is not None:
-            body = incoming.body
-            if isinstance(body, StreamedBody):
-                kept = await _digest(body) if session.mode is Mode.REPLAY else None
-            else:
-                kept = Body.of(body)
-            if kept is not None:
-                found = session.replayer.match(
-                    incoming.method, incoming.target, incoming.headers, kept
-                )
-                if isinstance(found, Match):
-                    await session.replayer.play(found, downstream, incoming.target)
-                    return
-                if session.mode is Mode.REPLAY:
-                    self._miss(session, incoming, downstream, found)
-                    return
+            body = await _body_to_match(incoming.body, session.mode)
+            found = session.replayer.find(incoming, body) if body is not None else None
+            if found is not None:
+                await session.replayer.play(found, downstream, incoming.target)
+                return
+            if body is not None and session.mode is Mode.REPLAY:
+                downstream.answer(_miss(session.replayer, incoming, body))
+                return
         assert self._forwarder is not None  # noqa: S101  a replay never comes here
         await self._forwarder.forward(incoming, downstream, session.recorder)
-
-    def _miss(
-        self, session: Session, incoming: Incoming, downstream: Downstream, miss: Miss
-    ) -> None:
-        replayer = session.replayer
-        assert replayer is not None  # noqa: S101  only a replay misses
-        replayer.misses.append(miss)
-        text = replayer.explain(miss)
-        _log.warning(
-            "miss in session %s: %s %s\n%s", session.name, incoming.method, incoming.target, text
-        )
-        extra = (*_NO_RETRY, ("Wiretape-Miss", miss.reason))
-        code = "wiretape_" + miss.reason.replace("-", "_")
-        downstream.answer(error_answer(400, incoming.target, text, code=code, extra=extra))
 
     def _refuse(
         self, request: web.BaseRequest, downstream: Downstream, error: WiretapeError
@@ -185,7 +164,21 @@ class App:
         task.add_done_callback(self.in_flight.discard)
 
 
-async def _digest(body: StreamedBody) -> Body:
+def _miss(replayer: Replayer, incoming: Incoming, body: Body) -> Answer:
+    miss = replayer.miss(incoming, body)
+    text = replayer.explain(miss)
+    _log.warning("missed: %s %s\n%s", incoming.method, incoming.target, text)
+    extra = (*_NO_RETRY, ("Wiretape-Miss", miss.reason.value))
+    code = "wiretape_" + miss.reason.value.replace("-", "_")
+    return error_answer(400, incoming.target, text, code=code, extra=extra)
+
+
+async def _body_to_match(body: bytes | StreamedBody, mode: Mode) -> Body | None:
+    """What of a body is compared; None if it can only be forwarded."""
+    if isinstance(body, bytes):
+        return Body.of(body)
+    if mode is not Mode.REPLAY:
+        return None  # reading it to its end would leave nothing to forward
     async for _ in body.stream():
         pass
     return body.body()

@@ -12,7 +12,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from wiretape.core.matching import Level, Match, Matcher
+from wiretape.core.matching import Level, Match, Matcher, Miss
 from wiretape.core.model import Interaction, Outcome, header
 from wiretape.core.routing import is_metadata
 from wiretape.core.schedule import Schedule
@@ -25,9 +25,10 @@ from wiretape.server.framing import Framing, encode_chunks
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wiretape.core.matching import Difference, Miss
-    from wiretape.core.model import Body, Cassette, Headers
+    from wiretape.core.matching import Difference
+    from wiretape.core.model import Body, Cassette
     from wiretape.server.downstream import Downstream
+    from wiretape.server.forwarder import Incoming
     from wiretape.server.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -128,15 +129,24 @@ class Replayer:
         """A miss in words, with the command that records what is missing."""
         return miss.text(self.describe, self._record_command)
 
-    def match(self, method: str, target: str, headers: Headers, body: Body) -> Match | Miss:
-        """Find the recording that answers a request, and note what was found."""
-        found = self._matcher.match(method, target, headers, body)
-        if not isinstance(found, Match):
-            return found
-        self.used.append(found.key)
-        if found.level is not Level.EXACT:
-            differences = tuple(self._matcher.differences(found.key, method, target, headers, body))
-            self.divergences.append(Divergence(found.key, found.level, differences))
+    def find(self, incoming: Incoming, body: Body) -> Match | None:
+        """Find the recording that answers a request, and note it as used."""
+        request = (incoming.method, incoming.target, incoming.headers, body)
+        found = self._matcher.find(*request)
+        if found is not None:
+            self.used.append(found.key)
+            if found.level is not Level.EXACT:
+                # Results in another order are expected; other results are worth telling.
+                tells = found.level is Level.TOOL_OUTPUT
+                differences = self._matcher.differences(found.key, *request) if tells else ()
+                self.divergences.append(Divergence(found.key, found.level, tuple(differences)))
+        return found
+
+    def miss(self, incoming: Incoming, body: Body) -> Miss:
+        """Note that nothing answers a request, and find out why."""
+        found = self._matcher.match(incoming.method, incoming.target, incoming.headers, body)
+        assert isinstance(found, Miss)  # noqa: S101  `find` has found nothing
+        self.misses.append(found)
         return found
 
     async def play(self, match: Match, downstream: Downstream, target: str) -> None:

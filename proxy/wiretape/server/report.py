@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 _LISTED = 10
 
@@ -28,33 +28,41 @@ def report_lines(report: Mapping[str, Any]) -> list[str]:
         f"session {name}: {report['interactions']} recorded, {len(report['used'])} used,"
         f" {len(report['unused'])} unused, {len(report['misses'])} missed"
     )
-    for miss in _some(report["misses"]):
-        lines += [
-            f"  missed: {line}" if not index else f"    {line}"
-            for index, line in enumerate(miss["text"].splitlines())
-        ]
-    for each in _some(report["unused"]):
-        lines.append(f"  unused: {_named(each)}")
-    for stall in _some(report["stalls"]):
-        lines.append(
-            f"  stalled: {_named(stall['waiting'])} waited {stall['waited_s']:.1f} s for"
-            f" {_named(stall['missing'])}, which did not come"
-        )
-    for each in _some(report["divergences"]):
-        lines.append(f"  matched by {each['match']} only: {_named(each)}")
-        lines += [
-            f"    {difference['pointer']}: recorded {difference['recorded']},"
+    lines += _listed(report["misses"], _missed)
+    lines += _listed(report["unused"], lambda each: [f"unused: {_named(each)}"])
+    lines += _listed(report["stalls"], _stalled)
+    lines += _listed([each for each in report["divergences"] if each["differences"]], _diverged)
+    return lines
+
+
+def _missed(miss: Mapping[str, Any]) -> list[str]:
+    first, *others = miss["text"].splitlines()
+    return [f"missed: {first}", *(f"  {line}" for line in others)]
+
+
+def _stalled(stall: Mapping[str, Any]) -> list[str]:
+    waiting, missing = _named(stall["waiting"]), _named(stall["missing"])
+    return [f"stalled: {waiting} waited {stall['waited_s']:.1f} s for {missing}, not there"]
+
+
+def _diverged(each: Mapping[str, Any]) -> list[str]:
+    return [
+        f"matched by {each['match']} only: {_named(each)}",
+        *(
+            f"  {difference['pointer']}: recorded {difference['recorded']},"
             f" received {difference['received']}"
             for difference in each["differences"]
-        ]
-    return lines
+        ),
+    ]
 
 
 def _named(each: Mapping[str, Any]) -> str:
     return f"#{each['interaction']} {each['method']} {each['target']} in {each['cassette']}"
 
 
-def _some(items: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    yield from items[:_LISTED]
-    if len(items) > _LISTED:
-        return
+def _listed(
+    items: Sequence[Mapping[str, Any]], words: Callable[[Mapping[str, Any]], list[str]]
+) -> list[str]:
+    lines = [f"  {line}" for each in items[:_LISTED] for line in words(each)]
+    more = len(items) - _LISTED
+    return [*lines, f"  and {more} more"] if more > 0 else lines

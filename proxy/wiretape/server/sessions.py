@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from wiretape.cassette.library import SUFFIX, cassette_path, find_cassettes, timestamp_name
 from wiretape.cassette.loader import load
 from wiretape.core.model import Mode
+from wiretape.core.routing import DEFAULT_SESSION, SessionName
 from wiretape.errors import CassetteBusyError, CassetteNotFoundError, JournalError, UsageError
 from wiretape.server.clock import utc_now
 from wiretape.server.recorder import Recorder
@@ -19,7 +20,6 @@ from wiretape.server.replayer import Replayer
 
 if TYPE_CHECKING:
     from wiretape.core.model import Cassette
-    from wiretape.core.routing import SessionName
     from wiretape.server.replayer import Key
     from wiretape.server.settings import Settings
 
@@ -126,6 +126,8 @@ class Sessions:
         self._open: dict[SessionName, Session] = {}
         self._finished: list[Session] = []
         self._cassettes: dict[Path, Cassette] = {}
+        self._given = {path.name.removesuffix(SUFFIX): path for path in settings.cassettes}
+        self._default = self._default_name()
 
     def get(self, name: SessionName) -> Session:
         """The open session of this name, opened if need be.
@@ -134,14 +136,30 @@ class Sessions:
             UsageError: the name is no good, or one must be given.
             CassetteError: there is no such cassette to replay, or it cannot be read.
         """
+        if name == DEFAULT_SESSION:
+            name = self._default
         session = self._open.get(name)
         if session is None:
             session = self._open[name] = self._make(name)
         return session
 
     def find(self, name: SessionName) -> Session | None:
-        """The open session of this name, if it is open."""
-        return self._open.get(name)
+        """The latest session of this name, open or closed, if there is any."""
+        if name == DEFAULT_SESSION:
+            name = self._default
+        named = [session for session in self.all() if session.name == name]
+        return named[-1] if named else None
+
+    def _default_name(self) -> SessionName:
+        """The name of the session that requests belong to which name none."""
+        settings = self._settings
+        if settings.cassette is not None:
+            return SessionName(settings.cassette)
+        if settings.mode is Mode.REPLAY and len(self._given) == 1:
+            return SessionName(*self._given)
+        if settings.mode is Mode.RECORD:
+            return SessionName(self._new_name())
+        return DEFAULT_SESSION
 
     def all(self) -> list[Session]:
         """Every session, open or closed, in the order in which they were opened."""
@@ -185,6 +203,8 @@ class Sessions:
     def _close_now(self, session: Session) -> Path | None:
         self._open.pop(session.name, None)
         self._finished.append(session)
+        if session.name == self._default:
+            self._default = self._default_name()
         if session.replayer is not None:
             session.replayer.stop()
         if session.recorder is None:
@@ -223,34 +243,32 @@ class Sessions:
         return session
 
     def _path(self, name: SessionName, mode: Mode) -> Path | None:
-        settings = self._settings
-        cassette = name.cassette or settings.cassette
-        if cassette is not None:
-            return cassette_path(settings.directory, cassette)
+        if name.cassette is not None:
+            given = self._given.get(name.cassette)
+            return given or cassette_path(self._settings.directory, name.cassette)
         if mode is Mode.REPLAY:
             return None
-        if mode is Mode.RECORD:
-            return self._new_path()
         raise UsageError(
             f"mode {mode.value} needs to know which cassette: give --cassette NAME,"
             " or /@NAME in the base URL"
         )
 
-    def _new_path(self) -> Path:
-        """A cassette of this second's name that is not there yet."""
-        name = timestamp_name(utc_now())
+    def _new_name(self) -> str:
+        """This second's name for a cassette, or one made from it if that is taken."""
+        first = name = timestamp_name(utc_now())
+        taken = {session.path for session in self.all()}
         for count in itertools.count(2):
             path = cassette_path(self._settings.directory, name)
-            if not path.exists() and not any(each.path == path for each in self._open.values()):
+            if not path.exists() and path not in taken:
                 break
-            name = f"{timestamp_name(utc_now())}-{count}"
-        return path
+            name = f"{first}-{count}"
+        return name
 
     def _record_command(self, name: SessionName, path: Path | None) -> str:
         settings = self._settings
-        if name.cassette is None and settings.record_command:
+        if name == self._default and settings.record_command:
             return settings.record_command
-        if path is None:
+        if path is None or path in settings.cassettes:
             return "wiretape record"
         arguments = ["wiretape", "record", "--cassette"]
         arguments.append(path.relative_to(settings.directory).as_posix().removesuffix(SUFFIX))
@@ -264,7 +282,8 @@ class Sessions:
                 raise CassetteNotFoundError(path, f"record it with: {record_command}")
             paths = [path]
         else:
-            paths = list(self._settings.cassettes) or find_cassettes(self._settings.directory)
+            given = sorted(self._settings.cassettes, key=lambda path: path.name)
+            paths = given or find_cassettes(self._settings.directory)
             if not paths:
                 raise CassetteNotFoundError(
                     self._settings.directory, f"record one with: {record_command}"

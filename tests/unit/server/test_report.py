@@ -1,0 +1,68 @@
+from typing import Any
+
+from wiretape.server.report import report_lines
+
+
+def named(number: int) -> dict[str, Any]:
+    return {"cassette": "c", "interaction": number, "method": "POST", "target": "/v1"}
+
+
+def report(**changes: Any) -> dict[str, Any]:
+    nothing: dict[str, Any] = {
+        "session": "s",
+        "recorded": 0,
+        "error": None,
+        "interactions": 0,
+        "used": [],
+        "unused": [],
+        "misses": [],
+        "stalls": [],
+        "divergences": [],
+    }
+    return nothing | changes
+
+
+def test_a_session_in_which_nothing_happened_is_not_mentioned():
+    assert report_lines(report()) == []
+
+
+def test_what_was_recorded_is_counted_and_what_went_wrong_said():
+    assert report_lines(report(recorded=3, error="disk full")) == [
+        "session s: recorded 3 interactions",
+        "session s: recording stopped: disk full",
+    ]
+
+
+def test_everything_that_deserves_a_look_is_listed():
+    lines = report_lines(
+        report(
+            interactions=3,
+            used=[named(1)],
+            unused=[named(2)],
+            misses=[{"text": "no match\n  /a: differs"}],
+            stalls=[{"waiting": named(1), "missing": named(2), "waited_s": 2.0}],
+            divergences=[
+                {**named(1), "match": "tool-order", "differences": []},
+                {
+                    **named(3),
+                    "match": "tool-output",
+                    "differences": [{"pointer": "/x", "recorded": "1", "received": "2"}],
+                },
+            ],
+        )
+    )
+    assert lines == [
+        "session s: 3 recorded, 1 used, 1 unused, 1 missed",
+        "  missed: no match",
+        "      /a: differs",
+        "  unused: #2 POST /v1 in c",
+        "  stalled: #1 POST /v1 in c waited 2.0 s for #2 POST /v1 in c, not there",
+        "  matched by tool-output only: #3 POST /v1 in c",
+        "    /x: recorded 1, received 2",
+    ]
+
+
+def test_long_lists_are_cut():
+    lines = report_lines(report(interactions=50, unused=[named(n) for n in range(50)]))
+    assert len(lines) == 12
+    assert lines[-1] == "  and 40 more"
