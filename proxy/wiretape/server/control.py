@@ -14,17 +14,18 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from wiretape.server.downstream import Downstream
-    from wiretape.server.sessions import Session, Sessions
+    from wiretape.server.sessions import Sessions
+    from wiretape.server.viewing import Viewing
 
 _SESSION = re.compile(r"sessions/([^/]+)(?:/(rewind|close))?/?")
-_DEFAULT_NAME = "default"
 
 
 class Control:
     """Answers requests about the proxy itself."""
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: Sessions, viewing: Viewing) -> None:
         self._sessions = sessions
+        self._viewing = viewing
 
     async def answer(self, request: web.BaseRequest, downstream: Downstream, target: str) -> None:
         """Answer a request whose target begins with the control prefix.
@@ -47,7 +48,9 @@ class Control:
             return json_answer(200, {"sessions": reports})
         match = _SESSION.fullmatch(path)
         if match is None:
-            return error_answer(404, target, f"wiretape has no endpoint {target}", code="not_found")
+            page = await self._viewing.answer(request, target) if reads else None
+            text = f"wiretape has no endpoint {target}"
+            return page or error_answer(404, target, text, code="not_found")
         action = match[2]
         if (action is None) != reads:
             wanted = "GET" if action is None else "POST"
@@ -56,7 +59,7 @@ class Control:
         return await self._session_answer(_session_name(unquote(match[1])), action, target)
 
     async def _session_answer(self, name: SessionName, action: str | None, target: str) -> Answer:
-        session = self._find(name)
+        session = self._sessions.find(name)
         if session is None:
             return error_answer(404, target, f"there is no session {name}", code="not_found")
         if action is None:
@@ -68,14 +71,6 @@ class Control:
             return json_answer(200, session.report())
         path = await self._sessions.close(session)
         return json_answer(200, {**session.report(), "written": str(path) if path else None})
-
-    def _find(self, name: SessionName) -> Session | None:
-        # A session that was closed can still be asked about.
-        found = self._sessions.find(name)
-        if found is None:
-            closed = [session for session in self._sessions.all() if session.name == name]
-            found = closed[-1] if closed else None
-        return found
 
     def _metrics(self) -> str:
         sessions = self._sessions.all()
@@ -107,6 +102,6 @@ class Control:
 
 
 def _session_name(text: str) -> SessionName:
-    if text in {_DEFAULT_NAME, str(DEFAULT_SESSION)}:
+    if text == str(DEFAULT_SESSION):
         return DEFAULT_SESSION
     return parse_session_name(text)
