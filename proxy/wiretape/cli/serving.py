@@ -247,6 +247,8 @@ def sum_up(summary: Summary, *, failed: bool) -> None:
         lines = report_lines(report)
         if lines:
             say("\n".join(lines), level="error" if failed else "info", report=report)
+    for text in summary.refused:
+        say(f"refused: {text}", level="error" if failed else "info")
     for path in summary.written:
         say(f"wrote {path}", written=str(path))
     for error in summary.errors:

@@ -15,7 +15,7 @@ from aiohttp import web
 from wiretape.core.addresses import host_allowed, is_loopback
 from wiretape.core.model import Body, Mode
 from wiretape.core.routing import CONTROL_PREFIX, route, without_session
-from wiretape.errors import CassetteNotFoundError, WiretapeError
+from wiretape.errors import CassetteError, CassetteNotFoundError, WiretapeError
 from wiretape.server.control import Control
 from wiretape.server.downstream import Answer, Downstream, error_answer
 from wiretape.server.forwarder import Forwarder, Incoming, StreamedBody, read_body, read_on
@@ -25,6 +25,8 @@ from wiretape.server.upstream import Upstream
 from wiretape.server.viewing import Viewing
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from wiretape.core.model import Headers
     from wiretape.server.recorder import Unrecorded
     from wiretape.server.replayer import Replayer
@@ -36,23 +38,42 @@ _log = logging.getLogger(__name__)
 _HEADER_LIMIT_BYTES = 256 * 1024
 _HEADER_COUNT_LIMIT = 1000
 _KEEP_ALIVE_S = 75.0
+_REFUSED_KEPT = 100
 
 # Every client fails at once on 400 and shows the message; other statuses are retried by some.
 _STATUSES: tuple[tuple[type[WiretapeError], int], ...] = ((WiretapeError, 400),)
 _NO_RETRY: Headers = (("x-should-retry", "false"),)
 
 
+def http_server(handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> web.Server:
+    """Aiohttp's server with what a proxy needs of it."""
+    return web.Server(
+        handle,
+        handler_cancellation=True,
+        access_log=None,
+        auto_decompress=False,
+        keepalive_timeout=_KEEP_ALIVE_S,
+        max_line_size=_HEADER_LIMIT_BYTES,
+        max_field_size=_HEADER_LIMIT_BYTES,
+        max_headers=_HEADER_COUNT_LIMIT,
+    )
+
+
 class App:
     """The handler of all requests.
 
-    Use it as an async context manager: leaving it lets go of the upstream and closes every
-    session.
+    Attributes:
+        settings: what it was told.
+        sessions: all of its sessions.
+        in_flight: the requests that are being answered.
+        refused: what was wrong with cassettes that requests asked for, each thing once.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.sessions = Sessions(settings)
         self.in_flight: set[asyncio.Task[None]] = set()
+        self.refused: dict[str, None] = {}
         self._control = Control(self.sessions, Viewing(settings, self.sessions))
         self._upstream: Upstream | None = None
         self._forwarder: Forwarder | None = None
@@ -64,19 +85,6 @@ class App:
             self._forwarder = Forwarder(
                 self._upstream, self._take_over if settings.keep_reading else None
             )
-
-    def server(self) -> web.Server:
-        """Aiohttp's server for this application."""
-        return web.Server(
-            self.handle,
-            handler_cancellation=True,
-            access_log=None,
-            auto_decompress=False,
-            keepalive_timeout=_KEEP_ALIVE_S,
-            max_line_size=_HEADER_LIMIT_BYTES,
-            max_field_size=_HEADER_LIMIT_BYTES,
-            max_headers=_HEADER_COUNT_LIMIT,
-        )
 
     async def close(self) -> None:
         """Let go of the upstream. Sessions are closed by whoever reports on them."""
@@ -148,6 +156,8 @@ class App:
         self, request: web.BaseRequest, downstream: Downstream, error: WiretapeError
     ) -> None:
         _log.warning("%s %s refused: %s", request.method, request.raw_path, error)
+        if isinstance(error, CassetteError) and len(self.refused) < _REFUSED_KEPT:
+            self.refused[str(error)] = None
         if downstream.began:
             downstream.cut()
             return

@@ -18,7 +18,7 @@ from wiretape.core.addresses import Address
 from wiretape.core.model import Mode
 from wiretape.core.routing import DEFAULT_SESSION
 from wiretape.errors import UsageError, WiretapeError
-from wiretape.server.app import App
+from wiretape.server.app import App, http_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -41,12 +41,14 @@ class Summary:
         reports: one for each session, as `GET sessions/NAME` gives it.
         written: the cassettes that were finished.
         errors: one line each: recordings that could not be finished.
-        failed: a session was strict about has failed: a miss, or an unused recording.
+        refused: one line each: cassettes that were asked for and could not be had.
+        failed: what a strict run must not have: a miss, an unused recording, a refused cassette.
     """
 
     reports: tuple[dict[str, Any], ...]
     written: tuple[Path, ...]
     errors: tuple[str, ...]
+    refused: tuple[str, ...]
     failed: bool
 
 
@@ -107,7 +109,8 @@ def close_sessions(app: App) -> Summary:
         tuple(session.report() for session in sessions),
         tuple(written),
         tuple(str(error) for error in errors),
-        any(session.failed() for session in sessions),
+        tuple(app.refused),
+        bool(app.refused) or any(session.failed() for session in sessions),
     )
 
 
@@ -123,7 +126,9 @@ async def start(settings: Settings) -> Running:
     try:
         if settings.mode is Mode.REPLAY and (settings.cassette or settings.cassettes):
             app.sessions.get(DEFAULT_SESSION)
-        runner = web.ServerRunner(app.server(), handle_signals=False, shutdown_timeout=0.5)
+        runner = web.ServerRunner(
+            http_server(app.handle), handle_signals=False, shutdown_timeout=0.5
+        )
         await runner.setup()
         listen = settings.listen
         site = web.TCPSite(runner, listen.host, listen.port, backlog=4096, reuse_address=True)

@@ -7,7 +7,9 @@ from wiretape.cli.running import _Call, _status
 from wiretape.server.serve import Summary
 
 
-def summary(*, misses: int = 0, unused: int = 0, errors: tuple[str, ...] = ()) -> Summary:
+def summary(
+    *, misses: int = 0, unused: int = 0, errors: tuple[str, ...] = (), refused: tuple[str, ...] = ()
+) -> Summary:
     report = {
         "session": "(default)",
         "recorded": 0,
@@ -19,7 +21,7 @@ def summary(*, misses: int = 0, unused: int = 0, errors: tuple[str, ...] = ()) -
         "stalls": [],
         "divergences": [],
     }
-    return Summary((report,), (), errors, bool(misses or unused))
+    return Summary((report,), (), errors, refused, bool(misses or unused or refused))
 
 
 @pytest.mark.parametrize(
@@ -47,6 +49,13 @@ def test_the_status_of_the_whole(
     monkeypatch.setattr(running, "sum_up", lambda _summary, failed: failed)
 
     assert _status(own, summary(misses=misses, unused=unused), strict=strict) == status
+
+
+def test_a_cassette_that_is_not_there_counts_as_a_miss():
+    refused = summary(refused=("other.yaml: no such cassette",))
+
+    assert _status(1, refused, strict=True) == 3
+    assert _status(0, refused, strict=False) == 0
 
 
 @pytest.mark.parametrize(("own", "status"), [(0, 1), (5, 5)])
