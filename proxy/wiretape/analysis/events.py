@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 import json
+import math
 import re
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
@@ -107,3 +108,26 @@ def parse_json(text: str, *, strict: bool = False) -> Any:
 def compact_json(value: Any) -> str:
     """JSON without spaces, characters unescaped: how arguments sent as an object are written."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def canonical(value: Any) -> str:
+    """JSON text that is equal for equal values, whatever their key order."""
+    if isinstance(value, dict):
+        inner = (f"{compact_json(name)}:{canonical(value[name])}" for name in sorted(value))
+        return "{" + ",".join(inner) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(canonical, value)) + "]"
+    if isinstance(value, float) and value.is_integer():
+        return compact_json(int(value))
+    return compact_json(value)
+
+
+def finite(value: Any) -> Any:
+    """The value with null for the numbers that JSON cannot write (1e999 reads as infinite)."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: finite(given) for name, given in value.items()}
+    if isinstance(value, list):
+        return [finite(given) for given in value]
+    return value

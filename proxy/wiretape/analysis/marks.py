@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wiretape.analysis.answer import GENERATING
-from wiretape.analysis.events import EventKind
+from wiretape.analysis.events import EventKind, canonical
 from wiretape.analysis.messages import call_line
 from wiretape.analysis.printable import cut
 from wiretape.core.model import Outcome
@@ -102,10 +102,10 @@ def refines(earlier: ToolCall, later: ToolCall) -> bool:
     before, after = earlier.arguments, later.arguments
     if not isinstance(before, dict) or not isinstance(after, dict):
         return isinstance(before, str) and isinstance(after, str) and _goes_on(before, after)
-    if not before.keys() <= after.keys() or before == after or not before:
+    if not before.keys() <= after.keys() or not before or repeats(earlier, later):
         return False
     pairs = [(value, after[name]) for name, value in before.items()]
-    return all(new == old or _goes_on(old, new) for old, new in pairs)
+    return all(canonical(new) == canonical(old) or _goes_on(old, new) for old, new in pairs)
 
 
 def repeats(earlier: ToolCall, later: ToolCall) -> bool:
@@ -114,7 +114,7 @@ def repeats(earlier: ToolCall, later: ToolCall) -> bool:
         return False
     if not earlier.valid:
         return earlier.arguments_raw == later.arguments_raw
-    return bool(earlier.arguments == later.arguments)
+    return canonical(earlier.arguments) == canonical(later.arguments)
 
 
 def _goes_on(before: Any, after: Any) -> bool:

@@ -5,12 +5,11 @@ Knows the shape; everything in it comes from the transcripts.
 
 from __future__ import annotations
 
-import math
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from wiretape.analysis.answer import GENERATING
-from wiretape.analysis.events import MISSING
+from wiretape.analysis.events import MISSING, finite
 from wiretape.analysis.marks import marks_of
 from wiretape.analysis.transcript import transcripts
 
@@ -66,8 +65,8 @@ def interaction_json(transcript: Transcript) -> dict[str, Any]:
         "dialect": transcript.dialect.value,
         "marks": [_mark(mark) for mark in marks_of(transcript)],
     }
-    finite: dict[str, Any] = _finite(shown)
-    return finite
+    safe: dict[str, Any] = finite(shown)
+    return safe
 
 
 def _response(transcript: Transcript) -> dict[str, Any]:
@@ -151,14 +150,3 @@ def _mark(mark: Mark) -> dict[str, Any]:
         "calls": list(mark.calls),
         "chunks": list(mark.chunks),
     }
-
-
-def _finite(value: Any) -> Any:
-    """The value with null for the numbers that JSON cannot write (1e999 reads as infinite)."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {name: _finite(given) for name, given in value.items()}
-    if isinstance(value, list):
-        return [_finite(given) for given in value]
-    return value
