@@ -258,22 +258,41 @@ class Schedule:
         return since_ns + self._order_timeout_ns
 
     def _give_up(self, cluster: Cluster, lane: Lane, deadline_ns: int) -> None:
-        """The lane's time to wait is over: go on without those who kept it waiting so long."""
+        """The lane's time to wait is over: go on without those who kept it waiting so long.
+
+        With a request that did not come go all that were recorded before the step and did not
+        come either, so that a client that leaves many out is held once, not once for each.
+        """
+        position = lane.track.positions[lane.step]
+        gone = [
+            other
+            for other in cluster.in_the_way(lane)[1]
+            if self._deadline_ns(lane, other) <= deadline_ns
+        ]
+        if any(other.play < 0 for other in gone):
+            gone += [
+                other
+                for other in cluster.lanes
+                if other.joined
+                and other.play < 0
+                and other.place > lane.place
+                and other.request < position
+                and other.end > lane.request
+            ]
         freed: dict[Lane, None] = {}
-        for other in cluster.in_the_way(lane)[1]:
-            if self._deadline_ns(lane, other) <= deadline_ns:
-                cluster.drop(other, other.place)
-                freed.update((held, None) for held in other.holding if held.held)
-                other.holding.clear()
-                self._stalls.append(
-                    Stall(
-                        waiting=lane.track.key,
-                        missing=other.track.key,
-                        waited_ns=deadline_ns - (lane.held_since_ns or 0),
-                        position=lane.track.positions[lane.step],
-                        paused=other.play >= 0,
-                    )
+        for other in gone:
+            cluster.drop(other, other.place)
+            freed.update((held, None) for held in other.holding if held.held)
+            other.holding.clear()
+            self._stalls.append(
+                Stall(
+                    waiting=lane.track.key,
+                    missing=other.track.key,
+                    waited_ns=deadline_ns - (lane.held_since_ns or 0),
+                    position=position,
+                    paused=other.play >= 0,
                 )
+            )
         for held in freed:
             self._settle(held, deadline_ns)
         if not freed:

@@ -231,30 +231,38 @@ RECORDED_ORDER = {
         "A B C D B1 C1 A1 D1 A2",
         """
         0 A comes:
-        2000 wake: A1
-        4000 wake: A2
+        2000 wake: A1-2
         """,
-        ["A waited 2000 for C at 6", "A waited 2000 for B at 6", "A waited 2000 for D at 8"],
+        ["A waited 2000 for C at 6", "A waited 2000 for B at 6", "A waited 2000 for D at 6"],
+    ),
+    "one whose request was recorded later has its own time to come": (
+        "A B A1 B1 A2 C C1 A3",
+        """
+        0 A comes: A1
+        2000 wake: A2
+        4000 wake: A3
+        """,
+        ["A waited 2000 for B at 4", "A waited 2000 for C at 7"],
     ),
     "one that was given up and comes late takes part again": (
-        "A B C A1 B1 A2 C1 B2 A3 B3",
+        "A B A1 B1 A2 C C1 B2 A3 B3",
         """
         0 A comes: A1
         2000 wake: A2
         2500 B comes: B1
         3000 C comes: C1 B2 A3 B3
         """,
-        ["A waited 2000 for B at 5"],
+        ["A waited 2000 for B at 4"],
     ),
     "one that is still to come holds from when the late one is through": (
-        "A B C A1 B1 A2 C1 B2 A3 B3",
+        "A B A1 B1 A2 C C1 B2 A3 B3",
         """
         0 A comes: A1
         2000 wake: A2
         2500 B comes: B1
         4500 wake: B2 A3 B3
         """,
-        ["A waited 2000 for B at 5", "B waited 2000 for C at 7"],
+        ["A waited 2000 for B at 4", "B waited 2000 for C at 7"],
     ),
     "one that came within its time is not given up": (
         INTERLEAVED,

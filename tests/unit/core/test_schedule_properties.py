@@ -208,14 +208,34 @@ class PlainSchedule:
             elif deadline_ns is not None and deadline_ns <= now_ns:
                 blocked = self.blocked()
                 first = min(entry[1].place for entry in holds if entry[0] == deadline_ns)
+                absent_with: dict[object, Plain] = {}
                 for until_ns, play, other in holds:
                     if until_ns == deadline_ns and play.place == first:
                         other.given_up = True
                         position = play.track.positions[play.steps]
                         self.stalls.append((play.track.key, other.track.key, position))
+                        if not other.arrived:
+                            absent_with[play.track.key] = play
+                for play in absent_with.values():
+                    self.give_up_all_before(play)
                 self.refresh(deadline_ns, blocked)
             else:
                 return delivered
+
+    def give_up_all_before(self, play: Plain) -> None:
+        """Whoever was recorded before this step has had as long to come."""
+        position = play.track.positions[play.steps]
+        for other in self.plays.values():
+            if (
+                not other.arrived
+                and not other.over
+                and not other.given_up
+                and other.track.ordered
+                and overlap(play.track, other.track)
+                and other.track.request_position < position
+            ):
+                other.given_up = True
+                self.stalls.append((play.track.key, other.track.key, position))
 
     def next_wake_ns(self) -> int | None:
         waits = [entry[0] for entry in self.ready()] + [entry[0] for entry in self.holds()]
