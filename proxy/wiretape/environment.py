@@ -1,4 +1,4 @@
-"""The environment variables that lead LLM clients to a proxy, which `run` and pytest set.
+"""The environment variables of LLM clients: where they lead, and how they lead to a proxy.
 
 Knows the clients' variables; reads and changes no environment itself.
 """
@@ -7,8 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wiretape.core.addresses import (
+    DEFAULT_UPSTREAM,
+    names_listener,
+    ollama_host_url,
+    parse_upstream,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from wiretape.core.addresses import Address
 
 # Which client reads which is measured: README.md, "Clients".
 _WITH_VERSION = ("OPENAI_BASE_URL", "OPENAI_API_BASE", "OLLAMA_BASE_URL")
@@ -51,6 +60,26 @@ def client_environment(url: str, environ: Mapping[str, str]) -> dict[str, str]:
         if not any(environ.get(name) for name in credentials):
             changes[key] = NO_KEY
     return changes | _no_proxy(environ)
+
+
+def upstream_of(environ: Mapping[str, str], listen: Address | None = None) -> str:
+    """The upstream's URL where none is given: what OLLAMA_HOST says, else ollama's usual place.
+
+    An OLLAMA_HOST that names the proxy itself is there for the clients and no upstream.
+
+    Args:
+        environ: the environment as the user set it.
+        listen: where the proxy is going to listen.
+
+    Raises:
+        UsageError: OLLAMA_HOST is no address.
+    """
+    value = environ.get("OLLAMA_HOST", "").strip()
+    if value:
+        url = ollama_host_url(value)
+        if listen is None or not names_listener(url, listen):
+            return parse_upstream(url)
+    return DEFAULT_UPSTREAM
 
 
 def redirected(environ: Mapping[str, str]) -> dict[str, str]:

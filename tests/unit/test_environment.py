@@ -1,4 +1,8 @@
-from wiretape.environment import NO_KEY, client_environment, redirected
+import pytest
+
+from wiretape.core.addresses import Address
+from wiretape.environment import NO_KEY, client_environment, redirected, upstream_of
+from wiretape.errors import UsageError
 
 URL = "http://127.0.0.1:4321"
 
@@ -48,3 +52,20 @@ def test_what_was_redirected_before_can_be_told():
     environ = {"OPENAI_BASE_URL": "http://gpu:8000/v1", "OLLAMA_HOST": "box", "PATH": "/bin"}
 
     assert redirected(environ) == {"OPENAI_BASE_URL": "http://gpu:8000/v1"}
+
+
+def test_the_upstream_is_what_ollama_clients_are_led_to_or_ollamas_usual_place():
+    assert upstream_of({"OLLAMA_HOST": "box:1"}) == "http://box:1"
+    assert upstream_of({"OLLAMA_HOST": " "}) == upstream_of({}) == "http://127.0.0.1:11434"
+
+
+def test_the_proxy_is_not_its_own_upstream():
+    environ = {"OLLAMA_HOST": "localhost:11435"}
+
+    assert upstream_of(environ, Address("127.0.0.1", 11435)) == "http://127.0.0.1:11434"
+    assert upstream_of(environ, Address("127.0.0.1", 1)) == "http://localhost:11435"
+
+
+def test_what_is_no_address_is_no_upstream():
+    with pytest.raises(UsageError):
+        upstream_of({"OLLAMA_HOST": "ftp://box"})

@@ -206,6 +206,12 @@ class Journal:
         self._published = self.path
         return self.path
 
+    def discard(self) -> None:
+        """Give the recording up; the cassette stays as it was, or missing."""
+        if not self._closed:
+            self._closed = True
+            let_go(self._descriptor, self.path)
+
     def _check_continued(self) -> None:
         """Fail if somebody changed the cassette since it was copied, rather than undo that."""
         if self._continued is None:

@@ -11,8 +11,9 @@ import click
 from click.shell_completion import get_completion_class
 
 from wiretape.cli import group
-from wiretape.cli.options import Configured, Setting, config_of, upstream_or_default
+from wiretape.cli.options import Configured, Setting, config_of
 from wiretape.cli.reading import print_json
+from wiretape.environment import upstream_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +66,7 @@ def _config(context: click.Context, /, *, as_json: bool, **values: Any) -> None:
 def _row(context: click.Context, option: Setting, value: Any) -> dict[str, Any]:
     source, origin = option.source(context), option.origin(context)
     if option.key == "upstream" and value is None:
-        value = upstream_or_default(None, None)
+        value = upstream_of(os.environ)
         if os.environ.get("OLLAMA_HOST", "").strip():
             source, origin = "environment", "OLLAMA_HOST"
     if isinstance(value, tuple | list):

@@ -6,7 +6,6 @@ nearest pyproject.toml.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -19,8 +18,6 @@ from wiretape.cli.pyproject import Config, Value, read_config
 from wiretape.core.addresses import (
     DEFAULT_LISTEN,
     DEFAULT_UPSTREAM,
-    names_listener,
-    ollama_host_url,
     parse_listen,
     parse_upstream,
 )
@@ -28,8 +25,6 @@ from wiretape.errors import CassetteNotFoundError, UsageError, WiretapeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from wiretape.core.addresses import Address
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
@@ -179,21 +174,6 @@ listen = setting(
     default=DEFAULT_LISTEN,
     help="Where to listen; port 0 is any free one.",
 )
-
-
-def upstream_or_default(upstream: str | None, address: Address | None) -> str:
-    """The upstream's URL: as told, else what OLLAMA_HOST says, else ollama's usual place.
-
-    An OLLAMA_HOST that names the proxy itself is there for the clients and no upstream.
-    """
-    if upstream is not None:
-        return upstream
-    value = os.environ.get("OLLAMA_HOST", "").strip()
-    if value:
-        url = ollama_host_url(value)
-        if address is None or not names_listener(url, address):
-            return parse_upstream(url)
-    return DEFAULT_UPSTREAM
 
 
 upstream = setting(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from wiretape.core.model import Mode
 from wiretape.core.pointer import parse_pointer
 from wiretape.core.routing import check_cassette_name
 from wiretape.core.tempo import Order, Speed
+from wiretape.environment import upstream_of
 from wiretape.server.clock import utc_now
 from wiretape.server.report import report_lines
 from wiretape.server.serve import Running, Summary
@@ -196,7 +198,7 @@ def settings_for(mode: Mode, given: dict[str, Any]) -> Settings:
         cassettes=tuple(
             shared.cassette_file(each, directory) for each in given.get("cassettes", ())
         ),
-        upstream=shared.upstream_or_default(given.get("upstream"), listen),
+        upstream=given.get("upstream") or upstream_of(os.environ, listen),
     )
     changes: dict[str, Any] = {}
     if listen is not None:

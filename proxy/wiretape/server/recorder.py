@@ -40,6 +40,12 @@ class Recorder:
         upstream: the base URL that is recorded.
         secret_headers: lower-case names to redact besides the well-known ones.
         continues: append to the cassette if it exists (`new_episodes`), else replace it.
+
+    Attributes:
+        path: as given.
+        failure: why recording stopped; None while it goes on.
+        interactions: how many were recorded.
+        unreachable: how many of them had no upstream to answer them.
     """
 
     def __init__(
@@ -53,6 +59,7 @@ class Recorder:
         self.path = path
         self.failure: JournalError | None = None
         self.interactions = 0
+        self.unreachable = 0
         self._upstream = upstream
         self._secret_headers = secret_headers
         self._continues = continues
@@ -102,6 +109,12 @@ class Recorder:
                 raise self.failure
             return None
         return journal.close()
+
+    def discard(self) -> None:
+        """Give the recording up; the cassette stays as it was, or missing."""
+        journal, self._journal = self._journal, None
+        if journal is not None:
+            journal.discard()
 
     def _open(self) -> None:
         try:
@@ -190,6 +203,7 @@ class InteractionRecorder(Unrecorded):
         if self._ended:
             return
         self._ended = True
+        self._recorder.unreachable += outcome is Outcome.UPSTREAM_UNREACHABLE
         end = End(self.number, self._recorder.now_us(), outcome)
         self._recorder.write(self._pending + entry_text(end))
         self._pending = ""
