@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_PORTION_STEPS = 256
+
 Key = tuple[int, int]
 """An interaction of a session: (index of its cassette, its number there)."""
 
@@ -97,7 +99,7 @@ class Replayer:
         self.rewind()
 
     def rewind(self) -> None:
-        """Begin again: every recording unused. Answers on their way go on unordered."""
+        """Begin again, every recording unused. No answer may be on its way."""
         self._matcher.rewind()
         self._schedule = Schedule(
             self._tracks,
@@ -186,12 +188,12 @@ class Replayer:
             self._alarm = None
 
     def _pump(self) -> None:
-        """Send all that is due, and come back when more will be."""
+        """Send what is due, and come back when more will be."""
         schedule = self._schedule
-        for batch in schedule.due(monotonic_ns()):
-            play = self._plays.get(batch.play)
-            if play is None:
-                continue
+        # By portions: a client that does not read is noticed before all is written to it, and
+        # the event loop has its turn in between.
+        for batch in schedule.due(monotonic_ns(), _PORTION_STEPS):
+            play = self._plays[batch.play]
             last = batch.first_step + batch.count
             play.downstream.write(b"".join(play.wire[batch.first_step : last]))
             if self.trace is not None:
