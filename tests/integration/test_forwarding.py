@@ -399,3 +399,16 @@ async def test_json_bodies_are_recorded_as_json(proxy: Proxy, tmp_path: Path):
         await ask(recording.url, "POST", "/v1/chat/completions", body)
     assert entries(tmp_path / "j.yaml")[0]["json"] == payload
     assert upstream.seen[0].body == body
+
+
+async def test_a_body_of_megabytes_passes_whole(proxy: Proxy, tmp_path: Path):
+    body = json.dumps({"image": "x" * 3_000_000}).encode()
+    async with (
+        scripted_upstream([OK]) as upstream,
+        proxy("record", upstream=upstream.url, cassette="m") as recording,
+    ):
+        assert (await ask(recording.url, "POST", "/v1/chat/completions", body)).body == b"ok"
+    assert upstream.seen[0].body == body
+    assert upstream.seen[0].header("Content-Length") == str(len(body))
+    async with proxy("replay", cassette="m") as replaying:
+        assert (await ask(replaying.url, "POST", "/v1/chat/completions", body)).body == b"ok"

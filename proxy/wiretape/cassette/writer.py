@@ -9,6 +9,7 @@ unless its Content-Length tells how long a body follows them.
 from __future__ import annotations
 
 import base64
+import functools
 import re
 from typing import TYPE_CHECKING
 
@@ -182,15 +183,22 @@ def _headers(headers: Headers) -> str:
         fields.setdefault(wire_text(name), []).append(_header_value(value))
     pairs = []
     for name, values in fields.items():
-        key = key_scalar(name)
-        mark = "? " if len(key) > _LONGEST_KEY else ""
-        pairs.append(f"{mark}{key}{' ' * bool(mark)}: {_one_or_list(values)}")
+        pairs.append(f"{_header_name(name)}: {_one_or_list(values)}")
     line = f"{{{', '.join(pairs)}}}"
     if len(line) <= _WIDTH:
         return line
     return "{\n    " + ",\n    ".join(pairs) + "}"
 
 
+# A client sends the same fields with every request: formatting them was most of what writing a
+# short request cost.
+@functools.lru_cache(maxsize=1024)
+def _header_name(name: str) -> str:
+    key = key_scalar(name)
+    return f"? {key} " if len(key) > _LONGEST_KEY else key
+
+
+@functools.lru_cache(maxsize=1024)
 def _header_value(value: str) -> str:
     return value if _PLAIN_NUMBER.fullmatch(value) else flow_scalar(wire_text(value))
 

@@ -7,6 +7,7 @@ exact boundaries and for what arrived before a connection broke. Nothing is reco
 from __future__ import annotations
 
 import errno
+import io
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 _HEADER_COUNT_LIMIT = 1000
+_AT_ONCE_BYTES = 256 * 1024
 
 
 class Exchange:
@@ -175,11 +177,14 @@ class Upstream:
         fields: list[tuple[str, str]],
         body: bytes | AsyncIterator[bytes],
     ) -> aiohttp.ClientResponse:
+        data: object = body or None
+        if isinstance(body, bytes) and len(body) > _AT_ONCE_BYTES:
+            data = io.BytesIO(body)  # which aiohttp sends piece by piece
         return await self._session.request(
             method,
             URL(url, encoded=True),
             headers=fields,
-            data=body or None,
+            data=data,
             allow_redirects=False,
         )
 
