@@ -5,6 +5,7 @@ Knows how not to lose what was written; the entries come to it as text.
 
 from __future__ import annotations
 
+import fcntl
 import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -127,7 +128,7 @@ class Journal:
             raise JournalError(self.path, self._failure or "the recording is closed")
         if text.startswith("- request"):
             self._check_place()
-        content = (indented(text, self._indent) if self._indent else text).encode()
+        content = self._indented(text)
         try:
             written = os.write(self._descriptor, content)
             if written != len(content):
@@ -141,6 +142,39 @@ class Journal:
                 f" {self.part_path}: `wiretape recover` makes it a cassette",
             ) from error
         self._size += len(content)
+
+    def rewrite(self, position: int, before: str, old: str, new: str) -> None:
+        """Write an entry again, where it stands.
+
+        Args:
+            position: what `bytes_written` was before it was written.
+            before: what was written before it with the same `write`.
+            old: as it was written.
+            new: what is to stand there; no longer than the old one.
+
+        Raises:
+            JournalError: it cannot be done, now or since earlier; the old entry may still be there.
+        """
+        if self._failure or self._closed:
+            raise JournalError(self.path, self._failure or "the recording is closed")
+        content = self._indented(new)
+        room = len(self._indented(old)) - len(content)
+        if room < 0:
+            raise self._failed("the recording stopped: a secret in it could not be redacted")
+        content = content[:-1] + b" " * room + b"\n"
+        position += len(self._indented(before))
+        flags = fcntl.fcntl(self._descriptor, fcntl.F_GETFL)
+        try:
+            # Linux appends whatever the position, where a file was opened for appending.
+            fcntl.fcntl(self._descriptor, fcntl.F_SETFL, flags & ~os.O_APPEND)
+            os.pwrite(self._descriptor, content, position)
+        except OSError as error:
+            raise self._failed(f"the recording stopped: {why(error)}") from error
+        finally:
+            fcntl.fcntl(self._descriptor, fcntl.F_SETFL, flags)
+
+    def _indented(self, text: str) -> bytes:
+        return (indented(text, self._indent) if self._indent else text).encode()
 
     def _check_place(self) -> None:
         """Fail if the file is no longer where `close` and `recover` look for it.

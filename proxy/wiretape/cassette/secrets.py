@@ -18,81 +18,89 @@ if TYPE_CHECKING:
 
 CUSTOM = "custom"
 
-CONTEXT_BYTES = 48
+CONTEXT_BYTES = 80
 """How far before a secret's first byte the text may lie that tells it is one."""
 
 # A word begins here, also after an escape of JSON or a percent-encoded character.
-_START = (
-    rb"(?:(?<![A-Za-z0-9])|(?<=\\[nrtbf])|(?<=\\u[0-9A-Fa-f]{4})|(?<=%[0-9A-Fa-f]{2}))"
-)
-_T = rb"[A-Za-z0-9_-]"
-_DIGIT_IN = rb"(?=[A-Za-z0-9._~+/=-]*[0-9])"
+_START = rb"(?:(?<![A-Za-z0-9])|(?<=\\[nrtbf])|(?<=\\u[0-9A-Fa-f]{4})|(?<=%[0-9A-Fa-f]{2}))"
 _NAMES = (
-    rb"(?:api[-_]?key|key|(?:[a-z]+[-_])?token|token|client[-_]secret|secret|passw(?:or)?d|pwd"
+    rb"(?i:api[-_]?key|key|(?:[a-z]+[-_])?token|client[-_]secret|secret|passw(?:or)?d|pwd"
     rb"|sig|signature|x-amz-signature|x-amz-credential|x-goog-signature)"
 )
 
-# Each has one group, which is the secret; `kind` alone stands in the stand-in. No stand-in has a
-# digit or fits a shape, so that what is clean stays as it is. The first shape that fits wins.
+_KEY_LINES = rb"((?:[A-Za-z0-9+/=\s:,.]|\\+[nr/]){16,})"
+# What stands for a password in an example is none.
+_PASSWORD = rb"(?!REDA|(?i:passw(?:or)?d|pass|secret)@|[*x.]+@|[{$])([^\s/@\"'<>\\]{1,200})@"
+
+# Each has one group, which is the secret; what stands before it is no secret, and may have been
+# written long since when the secret is told. No stand-in fits a shape, so what is clean stays so.
+# The first shape that fits wins.
 _SHAPES: tuple[tuple[str, bytes], ...] = (
-    ("anthropic", _START + rb"(sk-ant-" + _T + rb"{16,})"),
+    ("anthropic", _START + rb"sk-ant-(?!REDA)([A-Za-z0-9_-]{16,})"),
+    ("openai", _START + rb"sk-(?:proj|svcacct|admin|or)-(?!REDA)([A-Za-z0-9_-]{16,})"),
     (
         "openai",
-        _START
-        + rb"(sk-(?:(?:proj|svcacct|admin|or)-"
-        + _T
-        + rb"{16,}|(?="
-        + _T
-        + rb"*[0-9])"
-        + _T
-        + rb"{20,}))",
+        _START + rb"sk-(?!(?:ant|proj|svcacct|admin|or)-)"
+        rb"(?=[A-Za-z0-9_-]*[0-9])([A-Za-z0-9_-]{20,})",
     ),
-    ("google", _START + rb"(AIza" + _T + rb"{30,})"),
-    ("google", _START + rb"(ya29\.[A-Za-z0-9._-]{20,}|GOCSPX-" + _T + rb"{20,})"),
-    ("aws", _START + rb"(A[KS]IA[A-Z2-7]{16})(?![A-Za-z0-9])"),
-    ("github", _START + rb"(gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,})"),
-    ("gitlab", _START + rb"(glpat-[A-Za-z0-9_.-]{20,})"),
-    ("slack", _START + rb"(xox[a-z]-[A-Za-z0-9-]{10,})"),
-    ("huggingface", _START + rb"(hf_[A-Za-z0-9]{30,})"),
-    ("groq", _START + rb"(gsk_[A-Za-z0-9]{30,})"),
-    ("stripe", _START + rb"([sr]k_(?:live|test)_[A-Za-z0-9]{16,})"),
-    ("npm", _START + rb"(npm_[A-Za-z0-9]{30,})"),
-    ("xai", _START + rb"(xai-[A-Za-z0-9]{30,})"),
-    ("sendgrid", _START + rb"(SG\." + _T + rb"{16,}\." + _T + rb"{16,})"),
+    ("google", _START + rb"AIza(?!REDA)([A-Za-z0-9_-]{30,})"),
+    ("google", _START + rb"(?:ya29\.|GOCSPX-)(?!REDA)([A-Za-z0-9._-]{20,})"),
+    ("aws", _START + rb"A[KS]IA([A-Z2-7]{16})(?![A-Za-z0-9])"),
+    ("github", _START + rb"(?:gh[pousr]_|github_pat_)(?!REDA)([A-Za-z0-9_]{30,})"),
+    ("gitlab", _START + rb"glpat-(?!REDA)([A-Za-z0-9_.-]{20,})"),
+    ("slack", _START + rb"xox[a-z]-(?!REDA)([A-Za-z0-9-]{10,})"),
+    ("huggingface", _START + rb"hf_([A-Za-z0-9]{30,})"),
+    ("groq", _START + rb"gsk_([A-Za-z0-9]{30,})"),
+    ("stripe", _START + rb"[sr]k_(?:live|test)_([A-Za-z0-9]{16,})"),
+    ("npm", _START + rb"npm_([A-Za-z0-9]{30,})"),
+    ("xai", _START + rb"xai-([A-Za-z0-9]{30,})"),
+    ("sendgrid", _START + rb"SG\.([A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,})"),
     (
         "private-key",
-        rb"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
-        rb"((?:[A-Za-z0-9+/=\s:,.]|\\+[nr]|-(?!-)){16,})",
+        rb"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----(?!REDA)" + _KEY_LINES,
     ),
     (
         "bearer",
-        _START + rb"[Bb]earer(?:[ \t]|%20|\+)+" + _DIGIT_IN + rb"([A-Za-z0-9._~+/=-]{16,})",
+        _START + rb"[Bb]earer(?:[ \t+]|%20)+(?=[A-Za-z0-9._~+/=-]*[0-9])"
+        rb"([A-Za-z0-9._~+/=-]{16,})",
     ),
     (
         "basic",
-        rb"uthorization\\*[\"']?\s*[:=]\s*\\*[\"']?[Bb]asic[ ]+([A-Za-z0-9+/]{8,}={0,2})",
+        rb"uthorization[\\\"'\s:=]{1,9}[Bb]asic[ ]+(?!REDA)([A-Za-z0-9+/]{8,}={0,2})",
     ),
-    ("jwt", _START + rb"(eyJ" + _T + rb"{8,}\.eyJ" + _T + rb"{8,}(?:\." + _T + rb"*){0,3})"),
+    (
+        "jwt",
+        _START + rb"eyJ(?!REDA)([A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,3})",
+    ),
     (
         "password",
-        rb"(?<=[a-z0-9])://[^\s/:@\"'<>\\?#]{0,64}:"
-        rb"(?!REDA|(?i:passw(?:or)?d|pass|secret)@|[*x.]+@|[{$])([^\s/@\"'<>\\]{1,200})@",
+        rb"(?<=[a-z0-9])://[^\s/:@\"'<>\\?#]{0,64}:" + _PASSWORD,
     ),
     (
         "parameter",
-        rb"(?:[?&;]|\\u0026|%26|%3[Ff])(?i:"
+        rb"(?:[?&;]|\\u0026|%26|%3[Ff])"
         + _NAMES
-        + rb")(?:=|%3[Dd])(?!REDA|[{$<])([^\s&#\"'<>\\%]{8,})",
+        + rb"(?:=|%3[Dd])(?!REDA|[{$<])([^\s&#\"'<>\\%]{8,})",
     ),
 )
 
-# Told by characters that are rare in JSON, each of which looks back for the rest: this runs over
-# all that crosses the proxy, and costs some five nanoseconds a byte.
+# Where a secret may begin, unless what follows tells already that none does. Told by characters
+# that are rare in JSON, each of which looks back for the rest: this runs over all that crosses the
+# proxy, and a leading set of characters is what `re` searches for fast.
 _SUSPECT = re.compile(
-    rb"[-_](?<=[kfpousrmitabeX].)(?:(?<=[sr]k[-_])|(?<=hf_)|(?<=gh[pousr]_)|(?<=npm_)|(?<=xai-)"
-    rb"|(?<=lpat-)|(?<=_pat_)|(?<=xox[a-z]-)|(?<=CSPX-))"
-    rb"|A(?:Iza|[KS]IA)|J(?<=eyJ)|PRIVATE KEY|[Bb]earer|z(?<=uthoriz)|9(?<=ya29)|SG\."
-    rb"|/(?<=:/)|[?&;%](?=[A-Za-z0-9]|26|3[Ff])(?=[A-Za-z0-9_-]{3,40}(?:=|%3))|6(?<=u0026)",
+    rb"[-_AJPBb9S/?&;%6z](?:"
+    rb"(?<=[kfpousrmitabeX][-_])(?:(?<=[sr]k.)|(?<=hf_)|(?<=gh._)|(?<=npm_)|(?<=xai-)|(?<=lpat-)"
+    rb"|(?<=_pat_)|(?<=xox.-)|(?<=CSPX-))(?![A-Za-z0-9_-]{0,9}[^A-Za-z0-9_-])"
+    rb"|(?<=://)(?![^\s/@\"'<>\\?#]*[\s/\"'<>\\?#])"
+    rb"|(?<=eyJ)(?![A-Za-z0-9_-]{0,7}[^A-Za-z0-9_-])"
+    rb"|(?<=A)(?:Iza|[KS]IA)(?![A-Za-z0-9_-]{0,15}[^A-Za-z0-9_-])"
+    rb"|(?<=P)RIVATE KEY"
+    rb"|(?<=[Bb])earer(?!\w)(?!(?:[ \t+]|%20)+[A-Za-z0-9._~+/=-]{0,15}[^A-Za-z0-9._~+/=-])"
+    rb"|(?<=uthoriz)(?!ation[\\\"'\s:=]{0,9}[^\\\"'\s:=Bb])"
+    rb"|(?<=ya29)(?!\.?[A-Za-z0-9._-]{0,15}[^A-Za-z0-9._-])"
+    rb"|(?<=S)G\.(?![A-Za-z0-9_-]{0,15}[^A-Za-z0-9_.-])"
+    rb"|(?:(?<=[?&;])|(?<=u0026)|(?<=%)(?:26|3[Ff]))[A-Za-z_-]{3,40}(?:=|%3[Dd])"
+    rb"(?![^\s&#\"'<>\\%]{0,7}[\s&#\"'<>\\%]))",
 )
 _STAND_INS = re.compile(rb"REDACTED-(?:[a-z]+-)*?[a-z]+-x+")
 
@@ -178,9 +186,10 @@ class Secrets:
         return bytes(redacted)
 
     def redact_text(self, text: str) -> str:
-        """The same for text."""
-        redacted = self.redact(text.encode("utf-8", "surrogatepass"))
-        return redacted.decode("utf-8", "surrogatepass" if text else "strict")
+        """The same for text; where it cannot be UTF-8, what cannot be is replaced by `?`."""
+        content = text.encode("utf-8", "replace")
+        redacted = self.redact(content)
+        return text if redacted == content else redacted.decode("utf-8", "replace")
 
 
 def compile_pattern(pattern: str) -> re.Pattern[bytes]:
@@ -198,16 +207,8 @@ def compile_pattern(pattern: str) -> re.Pattern[bytes]:
     return compiled
 
 
-def _compiled() -> tuple[re.Pattern[bytes], list[str]]:
-    kinds = [""]
-    shapes = []
-    for kind, shape in _SHAPES:
-        shapes.append(shape)
-        kinds.append(kind)
-    return re.compile(b"|".join(shapes)), kinds
-
-
-_KNOWN, _KINDS = _compiled()
+_KINDS = ("", *(kind for kind, _ in _SHAPES))
+_KNOWN = re.compile(b"|".join(shape for _, shape in _SHAPES))
 
 
 def _well_known(content: bytes, start: int) -> Iterator[Found]:

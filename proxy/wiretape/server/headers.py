@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from wiretape.core.model import Headers
 
 CASSETTE_HEADER = "Wiretape-Cassette"
+TOKEN_HEADER = "Wiretape-Token"  # noqa: S105  a name
+
+OWN_HEADERS = frozenset({CASSETTE_HEADER.lower(), TOKEN_HEADER.lower()})
+"""Lower-case names of what clients say to the proxy alone: neither forwarded nor recorded."""
 
 _HOP_BY_HOP = frozenset(
     {
@@ -30,9 +34,7 @@ _HOP_BY_HOP = frozenset(
 
 # The proxy speaks for itself in these: it names the upstream's host, frames the body anew, has
 # answered `Expect` already, and asks for bytes that can be read in a cassette.
-_REPLACED_IN_REQUESTS = frozenset(
-    {"host", "content-length", "expect", "accept-encoding", CASSETTE_HEADER.lower()}
-)
+_REPLACED_IN_REQUESTS = OWN_HEADERS | {"host", "content-length", "expect", "accept-encoding"}
 
 
 def from_raw(raw_headers: Iterable[tuple[bytes, bytes]]) -> Headers:

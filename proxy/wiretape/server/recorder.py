@@ -8,20 +8,24 @@ write is one write(2) into the page cache, which outlives the process.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wiretape.analysis.endings import stream_finished
 from wiretape.cassette.journal import Journal
-from wiretape.cassette.redaction import redact_headers
+from wiretape.cassette.redaction import Redactor
+from wiretape.cassette.streamredaction import Place, Safe
 from wiretape.cassette.writer import chunk_text, entry_text
 from wiretape.core.model import Body, End, Headers, Outcome, Request, Response, header
 from wiretape.errors import CassetteBusyError, JournalError
 from wiretape.server.clock import SessionClock, utc_now
-from wiretape.server.headers import CASSETTE_HEADER
+from wiretape.server.headers import OWN_HEADERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from wiretape.cassette.streamredaction import StreamRedactor, Written
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +42,7 @@ class Recorder:
     Args:
         path: the cassette to be.
         upstream: the base URL that is recorded.
-        secret_headers: lower-case names to redact besides the well-known ones.
+        redactor: decides about secrets.
         continues: append to the cassette if it exists (`new_episodes`), else replace it.
 
     Attributes:
@@ -46,6 +50,7 @@ class Recorder:
         failure: why recording stopped; None while it goes on.
         interactions: how many were recorded.
         unreachable: how many of them had no upstream to answer them.
+        redactor: as given.
     """
 
     def __init__(
@@ -53,15 +58,15 @@ class Recorder:
         path: Path,
         upstream: str,
         *,
-        secret_headers: frozenset[str] = frozenset(),
+        redactor: Redactor | None = None,
         continues: bool = False,
     ) -> None:
         self.path = path
         self.failure: JournalError | None = None
         self.interactions = 0
         self.unreachable = 0
-        self._upstream = upstream
-        self._secret_headers = secret_headers
+        self.redactor = redactor or Redactor()
+        self._upstream = self.redactor.secrets.redact_text(upstream)
         self._continues = continues
         self._journal: Journal | None = None
         self._clock = SessionClock(utc_now())
@@ -78,24 +83,42 @@ class Recorder:
             self._open()
         self._last_number += 1
         self.interactions += 1
-        kept = tuple(field for field in headers if field[0].lower() != CASSETTE_HEADER.lower())
-        safe = redact_headers(kept, self._secret_headers)
+        kept = tuple(field for field in headers if field[0].lower() not in OWN_HEADERS)
+        target, kept, body = self.redactor.request(target, kept, body)
         number = self._last_number
-        self.write(entry_text(Request(number, self.now_us(), method, target, safe, body)))
-        return InteractionRecorder(self, number, self._secret_headers)
+        self.write(entry_text(Request(number, self.now_us(), method, target, kept, body)))
+        return InteractionRecorder(self, number)
 
     def now_us(self) -> int:
         """The time to stamp on what arrives now."""
         return self._clock.now_us()
 
-    def write(self, text: str) -> None:
-        """Journal some entries. When that fails, recording ends and traffic goes on."""
+    def write(self, text: str) -> int:
+        """Journal some entries; return where, for `rewrite`.
+
+        When that fails, recording ends and traffic goes on.
+        """
         if self._journal is None or self.failure is not None:
-            return
+            return 0
+        position = self._journal.bytes_written
         try:
             self._journal.write(text)
         except JournalError as error:
             self._fail(error)
+        return position
+
+    def rewrite(self, number: int, chunk: Written) -> None:
+        """Take out of the journal what has turned out to be the beginning of a secret."""
+        place = chunk.place
+        if self._journal is None or self.failure is not None or place is None:
+            return
+        text = chunk_text(number, place.at_us, chunk.safe, chunk.part)
+        try:
+            self._journal.rewrite(place.position, place.before, place.text, text)
+        except JournalError as error:
+            self._fail(error)
+        else:
+            chunk.place = replace(place, text=text)
 
     def close(self) -> Path | None:
         """Finish the cassette; return its path, or None if nothing was recorded.
@@ -162,10 +185,10 @@ class Unrecorded:
 class InteractionRecorder(Unrecorded):
     """The recording of one interaction, from its response's head on."""
 
-    def __init__(self, recorder: Recorder, number: int, secret_headers: frozenset[str]) -> None:
+    def __init__(self, recorder: Recorder, number: int) -> None:
         self.number = number
         self._recorder = recorder
-        self._secret_headers = secret_headers
+        self._stream: StreamRedactor | None = None
         self._pending = ""
         self._content_type = ""
         self._last_event: list[bytes] = []
@@ -177,7 +200,9 @@ class InteractionRecorder(Unrecorded):
         Call `flush` before the head is sent alone.
         """
         self._content_type = header(headers, "content-type") or ""
-        safe = redact_headers(headers, self._secret_headers)
+        redactor = self._recorder.redactor
+        self._stream = redactor.stream(self._content_type)
+        safe = redactor.headers(headers)
         response = Response(self.number, self._recorder.now_us(), status, safe)
         self._pending += entry_text(response)
 
@@ -193,9 +218,16 @@ class InteractionRecorder(Unrecorded):
             return
         at_us = self._recorder.now_us()
         number = self.number
-        texts = [chunk_text(number, at_us, data, part) for data, part in pieces]
-        self._recorder.write(self._pending + "".join(texts))
+        stream = self._stream
+        safe, watched, again = Safe(pieces, (), ()) if stream is None else stream.take(pieces)
+        texts = [chunk_text(number, at_us, data, part) for data, part in safe]
+        position = self._recorder.write(self._pending + "".join(texts))
+        for index, chunk in watched:
+            before = self._pending + "".join(texts[:index])
+            chunk.place = Place(at_us, position, before, texts[index])
         self._pending = ""
+        for chunk in again:
+            self._recorder.rewrite(number, chunk)
         self._remember([data for data, _ in pieces])
 
     def end(self, outcome: Outcome) -> None:

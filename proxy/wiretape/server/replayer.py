@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from wiretape.core.matching import Level, Match, Matcher, Miss
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wiretape.core.matching import Difference
-    from wiretape.core.model import Body, Cassette
+    from wiretape.core.model import Body, Cassette, Headers, Request
     from wiretape.server.downstream import Downstream
     from wiretape.server.forwarder import Incoming
     from wiretape.server.settings import Settings
@@ -89,8 +89,9 @@ class Replayer:
             for interaction in cassette.interactions()
         }
         self._settings = settings
+        self._redactor = settings.redactor()
         self._matcher = Matcher(
-            [(key, interaction.request) for key, interaction in self.interactions.items()],
+            [(key, self._comparable(each.request)) for key, each in self.interactions.items()],
             settings.rules,
         )
         self._tracks = _tracks(self.cassettes, self.interactions)
@@ -133,7 +134,7 @@ class Replayer:
 
     def find(self, incoming: Incoming, body: Body) -> Match | None:
         """Find the recording that answers a request, and note it as used."""
-        request = (incoming.method, incoming.target, incoming.headers, body)
+        request = self._asked(incoming, body)
         found = self._matcher.find(*request)
         if found is not None:
             self.used.append(found.key)
@@ -146,10 +147,23 @@ class Replayer:
 
     def miss(self, incoming: Incoming, body: Body) -> Miss:
         """Note that nothing answers a request, and find out why."""
-        found = self._matcher.match(incoming.method, incoming.target, incoming.headers, body)
+        found = self._matcher.match(*self._asked(incoming, body))
         assert isinstance(found, Miss)  # noqa: S101  `find` has found nothing
         self.misses.append(found)
         return found
+
+    def _asked(self, incoming: Incoming, body: Body) -> tuple[str, str, Headers, Body]:
+        """A live request without its secrets, as the recorded ones are compared."""
+        parts = self._redactor.for_comparison(incoming.target, incoming.headers, body)
+        return incoming.method, *parts
+
+    def _comparable(self, request: Request) -> Request:
+        target, headers, body = self._redactor.for_comparison(
+            request.target, request.headers, request.body
+        )
+        if body is request.body and target == request.target:
+            return request
+        return replace(request, target=target, headers=headers, body=body)
 
     async def play(self, match: Match, downstream: Downstream, target: str) -> None:
         """Send a recorded answer to a client, until it has ended.

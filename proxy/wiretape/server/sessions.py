@@ -123,6 +123,7 @@ class Sessions:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._redactor = settings.redactor()
         self._open: dict[SessionName, Session] = {}
         self._finished: list[Session] = []
         self._cassettes: dict[Path, Cassette] = {}
@@ -234,7 +235,7 @@ class Sessions:
         session.recorder = Recorder(
             path,
             settings.upstream,
-            secret_headers=settings.secret_headers,
+            redactor=self._redactor,
             continues=continues,
         )
         if continues:

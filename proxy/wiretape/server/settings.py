@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from wiretape.cassette.redaction import Redactor
+from wiretape.cassette.secrets import Secrets
 from wiretape.core.addresses import DEFAULT_LISTEN, DEFAULT_UPSTREAM, Address, parse_listen
 from wiretape.core.matching import Rules
 from wiretape.core.model import Mode  # noqa: TC001  a field of a dataclass
@@ -28,6 +30,9 @@ class Settings:
         allow_hosts: names in Host that are answered to besides loopback ones, lower-case. Host is
             checked while listening on loopback, and anywhere if there are any.
         secret_headers: header names to redact besides the well-known ones, lower-case.
+        redact: regular expressions of secrets in bodies, targets and headers, besides the
+            well-known shapes.
+        keep_secrets: leave the well-known shapes as they are.
         max_body_bytes: request bodies over this are streamed through and not kept.
         keep_reading: read an answer to its end when its client has left, for the record.
         rules: how requests match.
@@ -48,6 +53,8 @@ class Settings:
     listen: Address = field(default_factory=lambda: parse_listen(DEFAULT_LISTEN))
     allow_hosts: frozenset[str] = frozenset()
     secret_headers: frozenset[str] = frozenset()
+    redact: tuple[str, ...] = ()
+    keep_secrets: bool = False
     max_body_bytes: int = MAX_BODY_BYTES
     keep_reading: bool = False
     rules: Rules = field(default_factory=Rules)
@@ -57,3 +64,12 @@ class Settings:
     grace_s: float = 30.0
     strict: bool = False
     record_command: str | None = None
+
+    def redactor(self) -> Redactor:
+        """What decides about secrets.
+
+        Raises:
+            UsageError: a pattern is no regular expression.
+        """
+        secrets = Secrets(self.redact, builtin=not self.keep_secrets)
+        return Redactor(secrets, self.secret_headers)

@@ -1,0 +1,300 @@
+"""Secrets kept out of a response's chunks, also where one is split across chunks or events.
+
+Knows the bytes of one body, as they come; nothing of journals. Nothing is held back: what was
+written before a secret showed itself is given back to be written again, exactly as long.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from wiretape.cassette.secrets import CONTEXT_BYTES, stand_in
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wiretape.cassette.secrets import Found, Secrets
+
+    Pieces = Sequence[tuple[bytes, bool]]
+
+WATCHED_BYTES = 512
+"""How far a secret may stretch before it can be told from other text."""
+
+LONGEST_BYTES = 8 * 1024
+"""A secret is followed up to this length."""
+
+# The texts that models stream piece by piece, in every dialect; the value up to its quote.
+_DELTA = re.compile(
+    rb'"(content|text|arguments|partial_json|delta|thinking|reasoning|reasoning_content|response'
+    rb'|refusal|input)":[ ]?"((?:[^"\\]|\\.)+)',
+    re.DOTALL,
+)
+_REST_OF_DELTA = re.compile(rb'(?:[^"\\]|\\.)*', re.DOTALL)
+_STREAMED = ("event-stream", "ndjson", "jsonl")
+_RAW = b""
+_BEFORE_BYTES = 24
+_NEVER = b"\0"
+# The beginning of an escape says not yet whether the secret goes on.
+_UNDECIDED_BYTES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where and how a chunk's entry was written.
+
+    Attributes:
+        at_us: its stamp.
+        position: what was in the journal before the entries that were written with it.
+        before: those of them that came before it, as text.
+        text: its own text.
+    """
+
+    at_us: int
+    position: int
+    before: str
+    text: str
+
+
+@dataclass(eq=False, slots=True)
+class Written:
+    """A chunk that may have to be written again.
+
+    Attributes:
+        data: its bytes as they came.
+        part: as in `core.model.Chunk`.
+        safe: its bytes as they are to be written.
+        place: where it was written; for its owner to set.
+    """
+
+    data: bytes
+    part: bool
+    safe: bytes
+    place: Place | None = None
+
+
+class Safe(NamedTuple):
+    """How chunks are to be written.
+
+    Attributes:
+        pieces: in place of those given.
+        watched: those of them that may have to be written again, by their index.
+        again: earlier ones that are to be written again.
+    """
+
+    pieces: Pieces
+    watched: Sequence[tuple[int, Written]]
+    again: Sequence[Written]
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Bytes of a chunk in a lane: where they are in the chunk, and where in the lane's text."""
+
+    chunk: Written
+    offset: int
+    start: int
+    length: int
+
+
+class _Lane:
+    """Text that belongs together: a whole body, or what the events of one kind add up to.
+
+    Attributes:
+        text: its end, as far back as a secret may have begun.
+        pieces: what the text is made of, where that may have to be written again.
+        watched: whether the text's end may be the beginning of a secret.
+    """
+
+    def __init__(self, secrets: Secrets) -> None:
+        self.text = b""
+        self.pieces: list[_Piece] = []
+        self.watched = False
+        self._secrets = secrets
+        self._settled = 0
+
+    def feed(self, chunk: Written, offset: int, data: bytes) -> list[Written]:
+        """Add some bytes of a chunk; return the chunks whose safe bytes that changed."""
+        self.pieces.append(_Piece(chunk, offset, len(self.text), len(data)))
+        self.text += data
+        touched: list[Written] = []
+        start = None
+        if self.watched or self._suspect(len(data)) is not None:
+            for found in self._secrets.find(self.text):
+                touched += self._replace(found)
+                self._settled = max(self._settled, found.end)
+                rest = len(self.text) - found.end
+                if rest <= _UNDECIDED_BYTES and found.end - found.start < LONGEST_BYTES:
+                    start = found.start
+        if start is None:
+            start = self._suspect(0)
+        self.watched = start is not None
+        self._keep_from(len(self.text) if start is None else start)
+        return touched
+
+    def _suspect(self, new_bytes: int) -> int | None:
+        """Where the first thing is that may be, or become, a secret not yet found."""
+        start = max(self._settled, len(self.text) - WATCHED_BYTES - new_bytes)
+        if self._secrets.suspect is None:
+            return start
+        match = self._secrets.suspect(self.text, start)
+        return match and match.start()
+
+    def _replace(self, found: Found) -> list[Written]:
+        touched = []
+        replacement = stand_in(found.kind, found.end - found.start)
+        for piece in self.pieces:
+            start = max(found.start, self._settled, piece.start)
+            end = min(found.end, piece.start + piece.length)
+            if start < end:
+                chunk = piece.chunk
+                shift = piece.offset - piece.start
+                chunk.safe = (
+                    chunk.safe[: start + shift]
+                    + replacement[start - found.start : end - found.start]
+                    + chunk.safe[end + shift :]
+                )
+                touched.append(chunk)
+        return touched
+
+    def _keep_from(self, start: int) -> None:
+        cut = max(0, start - CONTEXT_BYTES)
+        needed = max(self._settled, cut) if self.watched else len(self.text)
+        self.text = self.text[cut:]
+        self._settled = max(0, self._settled - cut)
+        self.pieces = [
+            _Piece(each.chunk, each.offset, each.start - cut, each.length)
+            for each in self.pieces
+            if each.start + each.length > needed
+        ]
+
+
+class StreamRedactor:
+    """Redacts the chunks of one body.
+
+    Args:
+        secrets: what to look for.
+        content_type: the body's; events are looked into where it says that there are some.
+    """
+
+    __slots__ = (
+        "_before",
+        "_head",
+        "_key",
+        "_lanes",
+        "_open",
+        "_quotes",
+        "_secrets",
+        "_streamed",
+        "_tail",
+        "_text",
+    )
+
+    def __init__(self, secrets: Secrets, content_type: str) -> None:
+        self._secrets = secrets
+        self._streamed = any(word in content_type for word in _STREAMED)
+        self._lanes: dict[bytes, _Lane] = {}
+        self._open = _RAW  # the lane whose text the last chunk broke off in
+        # Most events of a stream differ in one text alone. What stood around it in the last one
+        # is known to be no secret; `_text` is that text's lane meanwhile.
+        self._key = _RAW
+        self._head = self._tail = self._before = _NEVER
+        self._quotes = 0
+        self._text = b""
+
+    def take(self, pieces: Pieces) -> Safe:
+        """Take some chunks, as (bytes, part), and tell how they are to be written."""
+        suspect = self._secrets.suspect
+        if suspect is None:
+            return self._look(pieces)
+        head, tail = self._head, self._tail
+        around = len(head) + len(tail)
+        text = self._text
+        for data, part in pieces:
+            if part:
+                return self._look(pieces)
+            if data.startswith(head) and data.endswith(tail) and len(data) >= around:
+                middle = data[len(head) : len(data) - len(tail)]
+                if b'"' in middle and middle.count(b'"') != middle.count(b'\\"'):
+                    return self._look(pieces)
+            else:
+                start = data.find(self._before) + len(self._before)
+                match = _REST_OF_DELTA.match(data, start)
+                if (
+                    start < len(self._before)
+                    or match is None
+                    or not data.endswith(b"\n")
+                    or _quotes(data) != self._quotes
+                    or suspect(data) is not None
+                ):
+                    return self._look(pieces)
+                middle = match[0]
+                head, tail = self._head, self._tail = data[:start], data[match.end() :]
+                around = len(head) + len(tail)
+            text += middle
+        if suspect(text) is not None:
+            return self._look(pieces)
+        self._text = text[-CONTEXT_BYTES:]
+        return Safe(pieces, (), ())
+
+    def _look(self, pieces: Pieces) -> Safe:
+        chunks = [Written(data, part, data) for data, part in pieces]
+        touched = {id(each): each for chunk in chunks for each in self._look_at(chunk)}
+        for chunk in chunks:
+            touched.pop(id(chunk), None)
+        kept = {id(each.chunk) for lane in self._lanes.values() for each in lane.pieces}
+        return Safe(
+            [(each.safe, each.part) for each in chunks],
+            [(index, each) for index, each in enumerate(chunks) if id(each) in kept],
+            list(touched.values()),
+        )
+
+    def _look_at(self, chunk: Written) -> list[Written]:
+        self._leave_template()
+        data = chunk.data
+        touched = self._lane(_RAW).feed(chunk, 0, data)
+        if not self._streamed:
+            return touched
+        start = 0
+        if self._open:
+            match = _REST_OF_DELTA.match(data)
+            start = match.end() if match else 0
+            touched += self._lane(self._open).feed(chunk, 0, data[:start])
+            if start == len(data):
+                return touched
+            self._open = _RAW
+        texts = list(_DELTA.finditer(data, start))
+        for match in texts:
+            touched += self._lane(match[1]).feed(chunk, match.start(2), match[2])
+        if texts and texts[-1].end() == len(data):
+            self._open = texts[-1][1]
+        elif len(texts) == 1 and data.endswith(b"\n") and not start:
+            self._enter_template(texts[0], data)
+        return touched
+
+    def _lane(self, key: bytes) -> _Lane:
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = _Lane(self._secrets)
+        return lane
+
+    def _enter_template(self, match: re.Match[bytes], data: bytes) -> None:
+        if self._secrets.suspect is None or any(lane.watched for lane in self._lanes.values()):
+            return
+        self._key = match[1]
+        self._head, self._tail = data[: match.start(2)], data[match.end() :]
+        self._before = self._head[-_BEFORE_BYTES:]
+        self._quotes = _quotes(data)
+        self._text = self._lane(self._key).text
+
+    def _leave_template(self) -> None:
+        if self._key:
+            self._lane(self._key).text = self._text
+        self._key = _RAW
+        self._head = self._tail = self._before = _NEVER
+        self._text = b""
+
+
+def _quotes(data: bytes) -> int:
+    return data.count(b'"') - data.count(b'\\"')
