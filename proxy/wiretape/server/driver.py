@@ -6,10 +6,13 @@ Speaks real HTTP to any base URL and keeps what came back, boundaries and ending
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from wiretape.core.model import Outcome, header
+from wiretape.core.routing import CONTROL_PREFIX
 from wiretape.errors import UpstreamError
 from wiretape.server.clock import monotonic_ns
 from wiretape.server.upstream import Upstream
@@ -19,6 +22,10 @@ if TYPE_CHECKING:
 
     from wiretape.core.model import Cassette, Headers, Interaction
     from wiretape.core.tempo import Speed
+
+
+_HEALTH = f"{CONTROL_PREFIX}health"
+_MOST_CONNECTIONS = 200
 
 
 @dataclass(slots=True)
@@ -134,22 +141,42 @@ async def drive(cassette: Cassette, base_url: str, speed: Speed) -> list[Receive
         each for each in cassette.interactions() if each.request.body.content is not None
     ]
     gates = _Gates(interactions)
-    start_ns = monotonic_ns()
+    start = asyncio.get_running_loop().create_future()
 
     async def ask(interaction: Interaction) -> Received:
         if speed.factor is None:
             await gates.wait(interaction.number)
         else:
-            due_ns = start_ns + round(interaction.request.at_us * 1000 / speed.factor)
+            due_ns = await start + round(interaction.request.at_us * 1000 / speed.factor)
             await asyncio.sleep(max(0, due_ns - monotonic_ns()) / 1e9)
         return await _ask(upstream, interaction, gates)
 
     try:
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(ask(each)) for each in interactions]
+            await _connect(upstream, _most_at_once(interactions))
+            start.set_result(monotonic_ns())
     finally:
         await upstream.close()
     return [task.result() for task in running]
+
+
+async def _connect(upstream: Upstream, count: int) -> None:
+    """Make connections, so that making them is no part of what is timed."""
+
+    async def ping() -> None:
+        exchange = await upstream.send("GET", _HEALTH, (), b"")
+        while exchange.outcome is None:
+            await exchange.read()
+
+    with contextlib.suppress(UpstreamError):
+        await asyncio.gather(*(ping() for _ in range(min(count, _MOST_CONNECTIONS))))
+
+
+def _most_at_once(interactions: Sequence[Interaction]) -> int:
+    changes = [(each.positions[0], 1) for each in interactions]
+    changes += [(each.positions[-1], -1) for each in interactions]
+    return max(itertools.accumulate(change for _, change in sorted(changes)), default=0)
 
 
 async def _ask(upstream: Upstream, interaction: Interaction, gates: _Gates) -> Received:
