@@ -5,6 +5,7 @@ Pure text: nothing is resolved or connected to.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 from dataclasses import dataclass
@@ -128,6 +129,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+@functools.lru_cache(maxsize=256)
 def host_allowed(host_header: str | None, extra: frozenset[str]) -> bool:
     """Whether a Host header names the proxy on loopback or by an allowed name.
 

@@ -6,6 +6,7 @@ was recorded. Two requests agree at a level if and only if their digests at that
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from typing import TYPE_CHECKING
@@ -32,6 +33,7 @@ def canonical_path(target: str) -> str:
     return _ESCAPE.sub(_normal_escape, path) if "%" in path else path
 
 
+@functools.lru_cache(maxsize=1024)
 def canonical_query(target: str) -> bytes:
     """The query of a target, decoded as forms are, in an order that the one sent plays no part in.
 
