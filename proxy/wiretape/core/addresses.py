@@ -138,6 +138,12 @@ def host_allowed(host_header: str | None, extra: frozenset[str]) -> bool:
     """
     if host_header is None:
         return True
+    name = name_in_host(host_header)
+    return is_loopback(name) or name in extra
+
+
+def name_in_host(host_header: str) -> str:
+    """The name in a Host header as `--allow-host` takes it: no port, lower-case."""
     host = host_header.strip()
     host = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
-    return is_loopback(host) or host.lower().rstrip(".") in extra
+    return host.lower().rstrip(".")

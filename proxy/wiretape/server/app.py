@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from wiretape.core.addresses import host_allowed, is_loopback
+from wiretape.core.addresses import host_allowed, is_loopback, name_in_host
 from wiretape.core.model import Body, Mode
 from wiretape.core.routing import CONTROL_PREFIX, route, without_session
 from wiretape.errors import CassetteError, CassetteNotFoundError, WiretapeError
@@ -122,7 +122,8 @@ class App:
             request.headers.get("Host"), self.settings.allow_hosts
         ):
             host = request.headers.get("Host", "")
-            text = f"the host {host!r} is not allowed; start wiretape with --allow-host {host}"
+            flag = f"--allow-host {name_in_host(host)}"
+            text = f"the host {host!r} is not allowed; start wiretape with {flag}"
             downstream.answer(error_answer(403, request.raw_path, text, kind="permission_error"))
             return
         headers = from_raw(request.raw_headers)

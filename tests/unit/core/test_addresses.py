@@ -4,6 +4,7 @@ from wiretape.core.addresses import (
     Address,
     host_allowed,
     is_loopback,
+    name_in_host,
     names_listener,
     ollama_host_url,
     parse_listen,
@@ -117,3 +118,8 @@ def test_loopback_names(host: str):
 )
 def test_only_loopback_and_allowed_names_pass_in_host(host: str | None, *, allowed: bool):
     assert host_allowed(host, frozenset({"proxy.test"})) is allowed
+
+
+@pytest.mark.parametrize("host", ["Wiretape:11435", "wiretape", "wiretape.", "[fe80::1]:80"])
+def test_the_name_that_a_refusal_names_is_one_that_helps(host: str):
+    assert host_allowed(host, frozenset({name_in_host(host)}))
