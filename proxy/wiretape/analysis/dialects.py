@@ -76,7 +76,7 @@ def dialect_of(method: str, path: str, events: Iterable[Event]) -> Dialect:
                 return seen
     bare = path.rstrip("/")
     for suffix, dialect in _PATHS:
-        asks = "GET" if dialect is Dialect.MODELS or suffix == "/api/ps" else "POST"
+        asks = "GET" if dialect is Dialect.MODELS else "POST"
         if bare.endswith(suffix) and method.upper() == asks:
             return dialect
     return Dialect.OTHER

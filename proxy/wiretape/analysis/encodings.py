@@ -6,6 +6,7 @@ the bytes mean.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import zlib
 from typing import Any, Protocol
@@ -25,6 +26,10 @@ class EncodingError(Exception):
         self.partial = partial
         super().__init__(reason)
 
+
+SALVAGE_STEP = 4096
+MOST_MEMBERS = 1000
+"""At most this many gzip members in one chunk: each costs a copy of what follows it."""
 
 TOO_MUCH = f"more than {LARGEST >> 20} MiB come out of it; the rest is left out"
 
@@ -77,10 +82,14 @@ class Inflate:
             wrapped = data[0] & 0x0F == zlib.DEFLATED and int.from_bytes(data[:2], "big") % 31 == 0
             self._inflate = zlib.decompressobj(zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS)
         out = b""
+        members = 0
         while data:
             if self._inflate.eof:
                 if not self._gzip or not data.startswith(b"\x1f"):
                     break
+                members += 1
+                if members > MOST_MEMBERS:
+                    raise EncodingError(f"more than {MOST_MEMBERS} gzip members in a chunk", out)
                 self._inflate = zlib.decompressobj(zlib.MAX_WBITS + 16)
             before = self._inflate.copy()
             try:
@@ -104,11 +113,20 @@ class Inflate:
 def _salvage(inflate: zlib._Decompress, data: bytes) -> bytes:
     """What comes out of `data` before the byte that makes it fail."""
     out = b""
-    try:
+    for start in range(0, len(data), SALVAGE_STEP):
+        before, piece = inflate.copy(), data[start : start + SALVAGE_STEP]
+        try:
+            out += inflate.decompress(piece)
+        except zlib.error:
+            return out + _salvage_bytes(before, piece)
+    return out
+
+
+def _salvage_bytes(inflate: zlib._Decompress, data: bytes) -> bytes:
+    out = b""
+    with contextlib.suppress(zlib.error):
         for position in range(len(data)):
             out += inflate.decompress(data[position : position + 1])
-    except zlib.error:
-        pass
     return out
 
 

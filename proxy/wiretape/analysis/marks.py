@@ -102,10 +102,15 @@ def refines(earlier: ToolCall, later: ToolCall) -> bool:
     before, after = earlier.arguments, later.arguments
     if not isinstance(before, dict) or not isinstance(after, dict):
         return isinstance(before, str) and isinstance(after, str) and _goes_on(before, after)
-    if not before.keys() <= after.keys() or not before or repeats(earlier, later):
+    if not before or not before.keys() <= after.keys():
         return False
-    pairs = [(value, after[name]) for name, value in before.items()]
-    return all(canonical(new) == canonical(old) or _goes_on(old, new) for old, new in pairs)
+    extended = len(after) > len(before)
+    for name, old in before.items():
+        if _goes_on(old, after[name]):
+            extended = True
+        elif not _same(old, after[name]):
+            return False
+    return extended
 
 
 def repeats(earlier: ToolCall, later: ToolCall) -> bool:
@@ -114,7 +119,12 @@ def repeats(earlier: ToolCall, later: ToolCall) -> bool:
         return False
     if not earlier.valid:
         return earlier.arguments_raw == later.arguments_raw
-    return canonical(earlier.arguments) == canonical(later.arguments)
+    return _same(earlier.arguments, later.arguments)
+
+
+def _same(one: Any, two: Any) -> bool:
+    """Whether two values are the same JSON; in Python, 1 == True."""
+    return bool(one == two) and canonical(one) == canonical(two)
 
 
 def _goes_on(before: Any, after: Any) -> bool:

@@ -122,11 +122,44 @@ def test_a_coding_with_a_library_is_undone_by_it(monkeypatch):
     assert event.error == "content-encoding: br: no"
 
 
+def test_what_follows_the_end_of_compressed_data_is_left_alone():
+    for name, encoded in (("gzip", gzip.compress(BODY)), ("deflate", zlib.compress(BODY))):
+        assert texts(decode([encoded + b"junk"], coded(name))) == texts(decode([BODY], SSE))
+
+
+def test_a_library_that_gives_no_bytes_or_too_many_is_stopped(monkeypatch):
+    class Odd:
+        def decompress(self, data):
+            return None if data == b"none" else b"data: 1\n\n"
+
+    class Library:
+        Decompressor = Odd
+
+    monkeypatch.setattr(encodings.importlib, "import_module", lambda _name: Library)
+    assert decode([b"none"], coded("br"))[-1].error.endswith("the library gave no bytes")
+    monkeypatch.setattr(encodings, "LARGEST", 10)
+    events = decode([b"x", b"y"], coded("br"))
+    assert texts(events) == ["1", "1", "y"]
+    assert events[-1].error.endswith(encodings.TOO_MUCH)
+
+
+def test_garbage_after_a_long_good_part_does_not_take_it_along():
+    compressor = zlib.compressobj(level=0, wbits=31)
+    good = compressor.compress(BODY * 200) + compressor.flush(zlib.Z_SYNC_FLUSH)
+    events = decode([good + b"\xff" * 40], coded("gzip"))
+    assert [event.error for event in events[:-1]] == [None] * 600
+
+
 def test_a_small_body_that_holds_a_huge_one_is_cut(monkeypatch):
     monkeypatch.setattr(encodings, "LARGEST", 1000)
     events = decode([gzip.compress(b"data: 1\n\n" * 10_000)], coded("gzip"))
     assert len(events) < 120
     assert events[-1].error == f"content-encoding: {encodings.TOO_MUCH}"
+
+
+def test_thousands_of_tiny_members_end_soon():
+    events = decode([gzip.compress(b"") * 30_000], coded("gzip"))
+    assert "gzip members" in events[-1].error
 
 
 def test_a_head_without_a_body_has_no_events():

@@ -166,3 +166,14 @@ def test_a_wall_clock_without_a_zone_is_utc_and_one_with_another_is_turned():
     assert recorded_text(datetime(2025, 1, 1)) == "2025-01-01T00:00:00.000000Z"  # noqa: DTZ001 -- that is the case
     moment = datetime.fromisoformat("2025-01-01T02:00:00.5+02:00")
     assert recorded_text(moment) == "2025-01-01T00:00:00.500000Z"
+
+
+def test_refusals_and_timings_are_shown_where_they_came():
+    chunks = sse(chat_chunk({"refusal": "No."}), chat_chunk({}, "stop", timings={"prompt_n": 1}))
+    response = only(chunks)["response"]
+    assert (response["refusal"], response["timings"]) == ("No.", {"prompt_n": 1})
+    assert (
+        only(sse(chat_chunk({"content": "A"})))["response"]
+        .keys()
+        .isdisjoint({"refusal", "timings", "choices", "error", "breaks", "unknown"})
+    )

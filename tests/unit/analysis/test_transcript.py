@@ -1,3 +1,4 @@
+import gzip
 import json
 
 import pytest
@@ -18,8 +19,10 @@ from unit.analysis.streams import (
 )
 from wiretape.analysis.answer import Break, Dialect, Part
 from wiretape.analysis.events import MISSING
+from wiretape.analysis.question import read_request
+from wiretape.analysis.shape import as_number
 from wiretape.analysis.transcript import transcript
-from wiretape.core.model import Outcome
+from wiretape.core.model import Body, Outcome, Request
 
 
 def read(chunks, headers=SSE, **given: object):
@@ -488,3 +491,75 @@ def test_no_json_makes_a_transcript_raise(events, target, asked, headers):
     framed = sse(*(json.dumps(event) for event in events)) if headers == SSE else ndjson(*events)
     for method in ("GET", "POST"):
         read(framed, headers, target=target, asked=asked, method=method)
+
+
+def test_a_compressed_request_is_read():
+    asked = Body.of(gzip.compress(dumped({"model": "m", "input": "Hi"}).encode()))
+    for coding, model in (("gzip", "m"), ("sdch", None)):
+        request = Request(1, 0, "POST", "/v1/responses", (("Content-Encoding", coding),), asked)
+        assert read_request(request).model == model
+
+
+def test_blocks_and_deltas_of_messages_that_nobody_knows_are_kept():
+    redacted = {"type": "redacted_thinking", "data": "x"}
+    orphan = {"type": "input_json_delta", "partial_json": '{"a":1}'}
+    found = read(
+        sse(
+            {"type": "content_block_start", "index": 0, "content_block": redacted},
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "citations_delta"}},
+            {"type": "content_block_delta", "index": 1, "delta": orphan},
+        ),
+        target="/v1/messages",
+    )
+    assert [each.what for each in found.unknown] == [
+        "content block redacted_thinking",
+        "delta citations_delta",
+    ]
+    assert [(call.name, call.arguments) for call in found.tool_calls] == [("", {"a": 1})]
+
+
+def test_output_items_that_nobody_knows_are_kept_and_orphan_arguments_are_a_call():
+    search = {"type": "web_search_call", "id": "w", "status": "completed"}
+    arguments = "response.function_call_arguments"
+    found = read(
+        sse(
+            {"type": "response.output_item.done", "output_index": 0, "item": search},
+            {"type": f"{arguments}.delta", "item_id": "x", "output_index": 1, "delta": "{"},
+            {"type": f"{arguments}.delta", "output_index": 1, "delta": "}"},
+            {"type": f"{arguments}.done", "output_index": 1, "name": "f", "arguments": "{}"},
+            {"type": "response.odd"},
+        ),
+        target="/v1/responses",
+    )
+    assert [each.what for each in found.unknown] == ["output item.web_search_call", "sse"]
+    assert [(call.name, call.arguments_raw) for call in found.tool_calls] == [("f", "{}")]
+
+
+def test_ollamas_logprobs_and_arguments_sent_as_text_are_kept():
+    call = {"function": {"name": "f", "arguments": '{"a":1}'}}
+    line = {"message": {"tool_calls": [call]}, "done": False, "logprobs": [{"token": "x"}]}
+    found = read(ndjson(line), NDJSON, target="/api/chat")
+    assert found.tool_calls[0].arguments == {"a": 1}
+    assert found.main.logprobs == ([{"token": "x"}],)
+
+
+def test_logprobs_of_completions_and_the_tokens_of_embeddings_are_kept():
+    choice = {"text": "x", "logprobs": {"tokens": ["x"]}}
+    found = read(sse({"object": "text_completion", "choices": [choice]}))
+    assert found.main.logprobs == ({"tokens": ["x"]},)
+    answer = {"embeddings": [[1]], "prompt_eval_count": 4}
+    assert read([dumped(answer).encode()], JSON, target="/api/embed").usage == {
+        "prompt_eval_count": 4
+    }
+    odd = read([b"{}"], JSON, target="/api/embed")
+    assert (odd.summary, odd.unknown[0].raw) == (None, "{}")
+
+
+def test_many_events_without_looks_are_known_by_their_path():
+    assert chat(*[{"type": "ping"}] * 30, chat_chunk({"content": "A"})).content == "A"
+
+
+def test_an_absurd_number_is_no_speed():
+    assert as_number(10**400) is None
+    assert as_number(value=True) is None
+    assert as_number(2) == 2
