@@ -88,7 +88,7 @@ _SHAPES: tuple[tuple[str, bytes], ...] = (
 # that are rare in JSON, each of which looks back for the rest: this runs over all that crosses the
 # proxy, and a leading set of characters is what `re` searches for fast.
 _SUSPECT = re.compile(
-    rb"[-_AJPBb9S/?&;%6z](?:"
+    rb"[-_./?&;%\\AJPBbz](?:"
     rb"(?<=[kfpousrmitabeX][-_])(?:(?<=[sr]k.)|(?<=hf_)|(?<=gh._)|(?<=npm_)|(?<=xai-)|(?<=lpat-)"
     rb"|(?<=_pat_)|(?<=xox.-)|(?<=CSPX-))(?![A-Za-z0-9_-]{0,9}[^A-Za-z0-9_-])"
     rb"|(?<=://)(?![^\s/@\"'<>\\?#]*[\s/\"'<>\\?#])"
@@ -97,9 +97,8 @@ _SUSPECT = re.compile(
     rb"|(?<=P)RIVATE KEY"
     rb"|(?<=[Bb])earer(?!\w)(?!(?:[ \t+]|%20)+[A-Za-z0-9._~+/=-]{0,15}[^A-Za-z0-9._~+/=-])"
     rb"|(?<=uthoriz)(?!ation[\\\"'\s:=]{0,9}[^\\\"'\s:=Bb])"
-    rb"|(?<=ya29)(?!\.?[A-Za-z0-9._-]{0,15}[^A-Za-z0-9._-])"
-    rb"|(?<=S)G\.(?![A-Za-z0-9_-]{0,15}[^A-Za-z0-9_.-])"
-    rb"|(?:(?<=[?&;])|(?<=u0026)|(?<=%)(?:26|3[Ff]))[A-Za-z_-]{3,40}(?:=|%3[Dd])"
+    rb"|(?:(?<=ya29\.)|(?<=SG\.))(?![A-Za-z0-9._-]{0,15}[^A-Za-z0-9._-])"
+    rb"|(?:(?<=[?&;])|(?<=%)(?:26|3[Ff])|(?<=\\)u0026)[A-Za-z_-]{3,40}(?:=|%3[Dd])"
     rb"(?![^\s&#\"'<>\\%]{0,7}[\s&#\"'<>\\%]))",
 )
 _STAND_INS = re.compile(rb"REDACTED-(?:[a-z]+-)*?[a-z]+-x+")

@@ -205,50 +205,77 @@ class StreamRedactor:
 
     def take(self, pieces: Pieces) -> Safe:
         """Take some chunks, as (bytes, part), and tell how they are to be written."""
-        suspect = self._secrets.suspect
-        if suspect is None:
-            return self._look(pieces)
+        looked_at: dict[int, Written] = {}
+        touched: list[Written] = []
+        run = 0  # where the chunks begin that were like the last one but for their text
+        texts: list[bytes] = []  # theirs
         head, tail = self._head, self._tail
         around = len(head) + len(tail)
-        text = self._text
-        for data, part in pieces:
-            if part:
-                return self._look(pieces)
-            if data.startswith(head) and data.endswith(tail) and len(data) >= around:
-                middle = data[len(head) : len(data) - len(tail)]
-                if b'"' in middle and middle.count(b'"') != middle.count(b'\\"'):
-                    return self._look(pieces)
+        for index, (data, part) in enumerate(pieces):
+            if data.startswith(head) and data.endswith(tail) and len(data) >= around and not part:
+                texts.append(data[len(head) : len(data) - len(tail)])
+                continue
+            alike = None if part else self._alike(data)
+            if alike is not None:
+                texts.append(alike)
             else:
-                start = data.find(self._before) + len(self._before)
-                match = _REST_OF_DELTA.match(data, start)
-                if (
-                    start < len(self._before)
-                    or match is None
-                    or not data.endswith(b"\n")
-                    or _quotes(data) != self._quotes
-                    or suspect(data) is not None
-                ):
-                    return self._look(pieces)
-                middle = match[0]
-                head, tail = self._head, self._tail = data[:start], data[match.end() :]
-                around = len(head) + len(tail)
-            text += middle
-        if suspect(text) is not None:
-            return self._look(pieces)
-        self._text = text[-CONTEXT_BYTES:]
-        return Safe(pieces, (), ())
+                touched += self._end_run(pieces[run:index], texts, run, looked_at)
+                texts = []
+                chunk = looked_at[index] = Written(data, part, data)
+                touched += self._look_at(chunk)
+                run = index + 1
+            head, tail = self._head, self._tail
+            around = len(head) + len(tail)
+        touched += self._end_run(pieces[run:], texts, run, looked_at)
+        if not looked_at:
+            return Safe(pieces, (), ())
+        return self._safe(pieces, looked_at, touched)
 
-    def _look(self, pieces: Pieces) -> Safe:
-        chunks = [Written(data, part, data) for data, part in pieces]
-        touched = {id(each): each for chunk in chunks for each in self._look_at(chunk)}
-        for chunk in chunks:
-            touched.pop(id(chunk), None)
-        kept = {id(each.chunk) for lane in self._lanes.values() for each in lane.pieces}
+    def _end_run(
+        self, pieces: Pieces, texts: list[bytes], first: int, looked_at: dict[int, Written]
+    ) -> list[Written]:
+        """Look through what differed in a run of chunks; if need be, at each chunk."""
+        if not pieces:
+            return []
+        text = b"".join((self._text, *texts))
+        suspect = self._secrets.suspect
+        if suspect is not None and suspect(text) is None and not _quotes(text):
+            self._text = text[-CONTEXT_BYTES:]
+            return []
+        touched = []
+        for index, (data, part) in enumerate(pieces, first):
+            chunk = looked_at[index] = Written(data, part, data)
+            touched += self._look_at(chunk)
+        return touched
+
+    def _safe(self, pieces: Pieces, looked_at: dict[int, Written], touched: list[Written]) -> Safe:
+        safe = list(pieces)
+        for index, chunk in looked_at.items():
+            safe[index] = chunk.safe, chunk.part
+        new = {id(chunk) for chunk in looked_at.values()}
+        watched = {id(each.chunk) for lane in self._lanes.values() for each in lane.pieces}
         return Safe(
-            [(each.safe, each.part) for each in chunks],
-            [(index, each) for index, each in enumerate(chunks) if id(each) in kept],
-            list(touched.values()),
+            safe,
+            [(index, chunk) for index, chunk in looked_at.items() if id(chunk) in watched],
+            list({id(chunk): chunk for chunk in touched if id(chunk) not in new}.values()),
         )
+
+    def _alike(self, data: bytes) -> bytes | None:
+        """The text of an event that differs from the last one elsewhere too; None if it may not."""
+        start = data.find(self._before) + len(self._before)
+        suspect = self._secrets.suspect
+        if (
+            suspect is None
+            or start < len(self._before)
+            or not data.endswith(b"\n")
+            or _quotes(data) != self._quotes
+            or suspect(data) is not None
+        ):
+            return None
+        match = _REST_OF_DELTA.match(data, start)
+        assert match is not None  # noqa: S101  it may be empty
+        self._head, self._tail = data[:start], data[match.end() :]
+        return match[0]
 
     def _look_at(self, chunk: Written) -> list[Written]:
         self._leave_template()
