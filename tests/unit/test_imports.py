@@ -9,7 +9,6 @@ import pytest
 import wiretape
 
 PACKAGE = Path(wiretape.__file__).parent
-TOP = {"cli", "pytest_plugin"}
 ALLOWED = {
     "errors": set(),
     "core": {"errors", "core"},
@@ -18,7 +17,8 @@ ALLOWED = {
     "viewer": {"errors", "core", "cassette", "analysis", "viewer"},
     "environment": {"errors", "core"},
     "server": {"errors", "core", "cassette", "analysis", "viewer", "server"},
-    "pytest_plugin": {"errors", "core", "cassette", "analysis", "server", "environment"},
+    "testing": {"errors", "core", "cassette", "analysis", "server", "environment", "testing"},
+    "pytest_plugin": {"errors", "testing"},
     "cli": {"errors", "core", "cassette", "analysis", "viewer", "server", "environment", "cli"},
 }
 PURE = ("core", "analysis")

@@ -21,7 +21,7 @@ from wiretape.errors import UsageError, WiretapeError
 from wiretape.server.app import App, http_server
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
     from wiretape.server.settings import Settings
@@ -104,6 +104,11 @@ async def drain(app: App, *, hurry: asyncio.Event | None = None) -> None:
 def close_sessions(app: App) -> Summary:
     """Close the sessions of an application that is sent no more requests."""
     written, errors = app.sessions.close_all()
+    return summarize(app, written, errors)
+
+
+def summarize(app: App, written: Sequence[Path] = (), errors: Sequence[Exception] = ()) -> Summary:
+    """What has come of an application so far."""
     sessions = app.sessions.all()
     return Summary(
         tuple(session.report() for session in sessions),

@@ -1,0 +1,172 @@
+"""The pytest plugin: hooks and the fixture, and nothing that costs a run that does not use it.
+
+What they do is in `wiretape.testing`, which is imported when the first test needs it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from wiretape.testing.taping import Taping
+
+_MODES = ("replay", "once", "record", "new_episodes", "passthrough")
+_MARK = (
+    "wiretape(name=None, *, mode=None, match=None, ignore=None, repeat=None, speed=None,"
+    " order=None, order_timeout=None, upstream=None, secret_headers=None, allow_unused=None):"
+    " run the test against its cassette; fail it if its LLM traffic is not as recorded"
+)
+_INI = {
+    "wiretape_mode": ("string", "what tests do if no flag says otherwise (default: replay)"),
+    "wiretape_dir": (
+        "string",
+        "a folder beside each test file (default: cassettes), or a path: one folder for all",
+    ),
+    "wiretape_match": ("string", "how alike requests must be: exact, tool-order, tool-output"),
+    "wiretape_ignore": ("linelist", "JSON pointers to what is left out of the comparison"),
+    "wiretape_repeat": ("string", "what answers equal requests at last: none, last, loop"),
+    "wiretape_speed": ("string", "how fast answers replay: instant, original or a factor"),
+    "wiretape_order": ("string", "in which order: recorded, free, shuffle[:SEED]"),
+    "wiretape_upstream": ("string", "whom to record (default: OLLAMA_HOST, else ollama)"),
+    "wiretape_secret_headers": ("linelist", "headers to redact besides the well-known ones"),
+    "wiretape_allow_unused": ("bool", "a recording that no request asked for is no failure"),
+}
+
+_TAPING = pytest.StashKey["Taping"]()
+_ENDING = pytest.StashKey[Literal["passed", "skipped", "failed"]]()
+_AMBIGUOUS = pytest.StashKey[bool]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add flags and ini settings."""
+    group = parser.getgroup("wiretape", "recorded LLM traffic")
+    group.addoption("--wiretape-mode", choices=_MODES, help="What tests marked wiretape do.")
+    group.addoption("--wiretape-upstream", metavar="URL", help="Whom to record.")
+    group.addoption(
+        "--wiretape-order", metavar="ORDER", help="recorded, free, or shuffle[:SEED] to find races."
+    )
+    for name, (kind, text) in _INI.items():
+        parser.addini(name, f"wiretape: {text}", type=kind)  # type: ignore[arg-type]  # one of them
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the mark; refuse a mode that is none before any test runs."""
+    config.addinivalue_line("markers", _MARK)
+    mode = config.getini("wiretape_mode")
+    if mode and mode not in _MODES:
+        raise pytest.UsageError(f"wiretape_mode: {mode!r} is none of {', '.join(_MODES)}")
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say what a flag has set."""
+    mode = config.getoption("wiretape_mode")
+    return f"wiretape: {mode}" if mode else None
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_pycollect_makeitem() -> Generator[None, Any, Any]:
+    """Note which tests' names differ in case alone: many file systems take them for one.
+
+    Seen here, all parameters of a function are known, whichever are going to run.
+    """
+    made = yield
+    if isinstance(made, list) and len(made) > 1:
+        items = [item for item in made if isinstance(item, pytest.Item)]
+        folded = Counter(item.name.casefold() for item in items)
+        if len(folded) < len(items):
+            for item in items:
+                item.stash[_AMBIGUOUS] = folded[item.name.casefold()] > 1
+    return made
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Lead the test's clients to the proxy before its fixtures make any."""
+    if item.get_closest_marker("wiretape") is not None or _uses_fixture(item):
+        _begin(item)
+
+
+def _uses_fixture(item: pytest.Item) -> bool:
+    """Whether a test asks for our fixture, and not for another of that name."""
+    if "wiretape" not in getattr(item, "fixturenames", ()):
+        return False
+    named = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
+    definitions = named.get("wiretape", ())
+    return bool(definitions) and definitions[-1].func.__module__ == __name__
+
+
+def _begin(item: pytest.Item) -> Taping:
+    with warnings.catch_warnings():
+        # Where tests turn warnings into errors, an import is not the place to find out.
+        warnings.simplefilter("ignore")
+        from wiretape.errors import WiretapeError  # noqa: PLC0415  not for every run
+        from wiretape.testing.taping import Taping  # noqa: PLC0415  as above
+
+    item.stash[_ENDING] = "passed"
+    try:
+        taping = item.stash[_TAPING] = Taping(item, ambiguous=item.stash.get(_AMBIGUOUS, False))
+    except WiretapeError as error:
+        problem = str(error)
+    else:
+        return taping
+    pytest.fail(f"wiretape: {problem}", pytrace=False)
+
+
+@pytest.fixture(name="wiretape")
+def _wiretape(request: pytest.FixtureRequest) -> Taping:
+    """The test's recorded traffic: where clients find it, and what has come of it so far.
+
+    `.openai_base_url`, `.ollama_host` and `.anthropic_base_url` stand in the environment too.
+    `.cassette` is the file, `.report()` says what was used, unused and missed.
+    """
+    item: pytest.Item = request.node
+    return item.stash.get(_TAPING, None) or _begin(item)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where a test fails, say what its traffic has to do with it."""
+    report = yield
+    taping = item.stash.get(_TAPING, None)
+    if taping is not None and call.excinfo is not None and call.when != "teardown":
+        skipped = call.excinfo.errisinstance(pytest.skip.Exception)
+        item.stash[_ENDING] = "skipped" if skipped else "failed"
+        missed = "\n".join(taping.verdict().missed)
+        if missed and report.failed:
+            report.sections.append(("wiretape", missed))
+    return report
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    """Close the cassette when all fixtures are gone; fail the test if it was not kept to."""
+    try:
+        result = yield
+    finally:
+        taping = item.stash.get(_TAPING, None)
+        if taping is not None:
+            del item.stash[_TAPING]
+            taping.end(failed=item.stash[_ENDING] == "failed")
+    if taping is not None:
+        _judge(taping, item.stash[_ENDING])
+    return result
+
+
+def _judge(taping: Taping, ending: Literal["passed", "skipped", "failed"]) -> None:
+    """Fail the test with what its traffic was, unless its own failure has said so already.
+
+    A test that did not run to its end need not have used all recordings.
+    """
+    verdict = taping.verdict()
+    text = [*verdict.broken]
+    text += verdict.missed if ending != "failed" else ()
+    text += verdict.unused if ending == "passed" else ()
+    if text:
+        pytest.fail("\n".join(text), pytrace=False)

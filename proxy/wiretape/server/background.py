@@ -1,0 +1,138 @@
+"""A proxy in a thread of its own, for tests: one address for good, one application at a time.
+
+Its address stays the same from test to test, so that a client that one test has made and
+kept still reaches the proxy in the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from aiohttp import web
+
+from wiretape.core.addresses import Address
+from wiretape.core.routing import DEFAULT_SESSION
+from wiretape.errors import CassetteNotFoundError
+from wiretape.server.app import App, http_server
+from wiretape.server.downstream import Downstream, error_answer
+from wiretape.server.serve import Summary, close_sessions, drain, summarize
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from wiretape.server.settings import Settings
+
+T = TypeVar("T")
+
+_HOST = "127.0.0.1"
+
+
+class Background:
+    """A proxy that listens on any free port until `stop`; what it does is set by `open`.
+
+    Args:
+        idle_text: the answer to a request that comes while nothing is open.
+
+    Attributes:
+        url: where it listens, without a trailing slash.
+
+    Raises:
+        OSError: it cannot listen.
+    """
+
+    def __init__(self, idle_text: str) -> None:
+        self._idle_text = idle_text
+        self._app: App | None = None
+        self._stopping = asyncio.Event()
+        listening: Future[tuple[asyncio.AbstractEventLoop, str]] = Future()
+        self._thread = threading.Thread(
+            target=self._run, args=(listening,), name="wiretape", daemon=True
+        )
+        self._thread.start()
+        self._loop, self.url = listening.result()
+
+    def open(self, settings: Settings) -> None:
+        """Serve with these settings, and open the default session.
+
+        Raises:
+            WiretapeError: a cassette cannot be read. One that is not there is no error before
+                it is asked for.
+        """
+        self._call(self._open(settings))
+
+    def close(self, *, upstream_needed: bool) -> Summary:
+        """Close the sessions and serve nothing until the next `open`.
+
+        Args:
+            upstream_needed: give up recordings of an upstream that could not be reached.
+        """
+        return self._call(self._close(upstream_needed=upstream_needed))
+
+    def summary(self) -> Summary:
+        """What has come of the open sessions so far."""
+        return self._call(self._summary())
+
+    def stop(self) -> None:
+        """Stop listening and end the thread."""
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join()
+
+    def _call(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def _run(self, listening: Future[tuple[asyncio.AbstractEventLoop, str]]) -> None:
+        # The loop is asyncio's own, whatever policy the tests have set.
+        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+            runner.run(self._serve(listening))
+
+    async def _serve(self, listening: Future[tuple[asyncio.AbstractEventLoop, str]]) -> None:
+        runner = web.ServerRunner(
+            http_server(self._handle), handle_signals=False, shutdown_timeout=0.5
+        )
+        try:
+            await runner.setup()
+            await web.TCPSite(runner, _HOST, 0).start()
+            address = Address(_HOST, runner.addresses[0][1])
+            listening.set_result((asyncio.get_running_loop(), f"http://{address}"))
+            await self._stopping.wait()
+        except OSError as error:
+            listening.set_exception(error)
+        finally:
+            if self._app is not None:
+                await self._close(upstream_needed=False)
+            await runner.cleanup()
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if self._app is not None:
+            return await self._app.handle(request)
+        downstream = Downstream(request)
+        downstream.answer(error_answer(400, request.raw_path, self._idle_text))
+        return downstream.handed_back()
+
+    async def _open(self, settings: Settings) -> None:
+        assert self._app is None  # noqa: S101  whoever opens closes
+        app = App(settings)
+        try:
+            app.sessions.get(DEFAULT_SESSION)
+        except CassetteNotFoundError:
+            pass
+        except BaseException:
+            await app.close()
+            raise
+        self._app = app
+
+    async def _close(self, *, upstream_needed: bool) -> Summary:
+        app, self._app = self._app, None
+        assert app is not None  # noqa: S101  as above
+        await drain(app)
+        for session in app.sessions.all():
+            if upstream_needed and session.recorder is not None and session.recorder.unreachable:
+                session.recorder.discard()
+        return close_sessions(app)
+
+    async def _summary(self) -> Summary:
+        assert self._app is not None  # noqa: S101  as above
+        return summarize(self._app)

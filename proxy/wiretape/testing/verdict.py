@@ -1,0 +1,132 @@
+"""What a test is told when its traffic was not as recorded.
+
+Knows what came of the sessions, as their reports say; nothing of pytest.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wiretape.core.model import Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from wiretape.server.serve import Summary
+
+_LISTED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is to be said of a test's traffic, as paragraphs; empty where all is well.
+
+    Attributes:
+        broken: recordings that could not be made or finished.
+        missed: requests that no recording answered.
+        unused: recordings that no request asked for.
+    """
+
+    broken: tuple[str, ...]
+    missed: tuple[str, ...]
+    unused: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return "\n".join((*self.broken, *self.missed, *self.unused))
+
+
+def verdict(
+    summary: Summary, *, record_command: str, allow_unused: bool, seen_from: Path
+) -> Verdict:
+    """Judge what came of a test's sessions.
+
+    Args:
+        summary: of the application that served the test.
+        record_command: what records the test's cassette again.
+        allow_unused: say nothing of recordings that were not used.
+        seen_from: the folder that paths are told from.
+    """
+    reports = summary.reports
+    replays = [report for report in reports if report["mode"] == Mode.REPLAY.value]
+    return Verdict(
+        tuple(f"wiretape: {text}" for text in summary.errors),
+        (
+            *(f"wiretape: {text}" for text in summary.refused),
+            *(_missed(each, _holder(each, seen_from)) for each in reports if each["misses"]),
+        ),
+        tuple(
+            _unused(each, _holder(each, seen_from), record_command)
+            for each in replays
+            if each["unused"] and not allow_unused
+        ),
+    )
+
+
+def _missed(report: Mapping[str, Any], holder: str) -> str:
+    lines = [f"wiretape: the test asked for what {holder} does not hold:"]
+    misses = {miss["text"]: miss for miss in report["misses"]}
+    times = Counter(miss["text"] for miss in report["misses"])
+    for text, miss in _some(misses.items()):
+        lines += (f"  {line}" for line in text.splitlines())
+        marked = as_mark(miss["suggestion"])
+        lines += [f"  as a mark: {marked}"] if marked else []
+        lines += [f"  ({times[text]} times)"] if times[text] > 1 else []
+    lines += _more(len(misses))
+    for stall in report["stalls"][:_LISTED]:
+        waiting, missing = _asked(stall["waiting"]), _asked(stall["missing"])
+        lines.append(f"  {waiting} waited {stall['waited_s']:.1f} s for {missing}")
+    return "\n".join(lines)
+
+
+def _unused(report: Mapping[str, Any], holder: str, record_command: str) -> str:
+    unused = report["unused"]
+    some = "1 recording" if len(unused) == 1 else f"{len(unused)} recordings"
+    help_text = (
+        "  if that is meant: allow_unused=True in the wiretape mark, or"
+        f" wiretape_allow_unused = true in the ini file; else record again: {record_command}"
+    )
+    return "\n".join(
+        [
+            f"wiretape: the test did not ask for {some} in {holder}:",
+            *(f"  {_asked(each)}" for each in _some(unused)),
+            *_more(len(unused)),
+            help_text,
+        ]
+    )
+
+
+def as_mark(suggestion: str | None) -> str | None:
+    """What a miss suggests for the command line, as the mark's arguments; None if it is no flag."""
+    words = shlex.split(suggestion or "")
+    flags = list(zip(words[::2], words[1::2], strict=False))
+    if not flags or len(words) % 2 or any(flag not in {"--match", "--ignore"} for flag, _ in flags):
+        return None
+    arguments = [f'match="{value}"' for flag, value in flags if flag == "--match"]
+    ignored = [value for flag, value in flags if flag == "--ignore"]
+    arguments += [f"ignore={ignored!r}"] if ignored else []
+    return f"@pytest.mark.wiretape({', '.join(arguments)})"
+
+
+def _holder(report: Mapping[str, Any], seen_from: Path) -> str:
+    if report["cassette"] is None:
+        return "the cassettes"
+    path = Path(report["cassette"])
+    return str(path.relative_to(seen_from) if path.is_relative_to(seen_from) else path)
+
+
+def _asked(each: Mapping[str, Any]) -> str:
+    return f"#{each['interaction']} {each['method']} {each['target']}"
+
+
+def _some(items: Iterable[Any]) -> Iterator[Any]:
+    return (item for item, _ in zip(items, range(_LISTED), strict=False))
+
+
+def _more(count: int) -> list[str]:
+    return [f"  and {count - _LISTED} more"] if count > _LISTED else []

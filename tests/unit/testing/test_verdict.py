@@ -1,0 +1,95 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wiretape.server.serve import Summary
+from wiretape.testing.verdict import Verdict, as_mark, verdict
+
+RECORD = "pytest --wiretape-mode=record tests/test_a.py"
+
+
+def report(mode: str = "replay", **changes: Any) -> dict[str, Any]:
+    return {
+        "mode": mode,
+        "cassette": "/here/cassettes/a.yaml",
+        "unused": [],
+        "misses": [],
+        "stalls": [],
+        **changes,
+    }
+
+
+def asked(number: int) -> dict[str, Any]:
+    return {"interaction": number, "method": "POST", "target": "/v1/chat/completions"}
+
+
+def judge(
+    *reports: dict[str, Any],
+    errors: tuple[str, ...] = (),
+    refused: tuple[str, ...] = (),
+    allow_unused: bool = False,
+) -> Verdict:
+    return verdict(
+        Summary(reports, (), errors, refused, failed=False),
+        record_command=RECORD,
+        allow_unused=allow_unused,
+        seen_from=Path("/here"),
+    )
+
+
+def test_nothing_is_said_where_all_is_well():
+    assert judge(report()).text == ""
+
+
+def test_a_miss_is_told_once_with_how_often_it_came_and_what_would_help():
+    miss = {"text": "no match\nrecord again", "suggestion": "--match tool-output --ignore /seed"}
+
+    said = judge(report(misses=[miss, miss]))
+
+    assert said.text == (
+        "wiretape: the test asked for what cassettes/a.yaml does not hold:\n"
+        "  no match\n"
+        "  record again\n"
+        "  as a mark: @pytest.mark.wiretape(match=\"tool-output\", ignore=['/seed'])\n"
+        "  (2 times)"
+    )
+
+
+def test_unused_recordings_are_told_with_what_to_do_about_them():
+    said = judge(report(unused=[asked(2)]))
+
+    assert said.text == (
+        "wiretape: the test did not ask for 1 recording in cassettes/a.yaml:\n"
+        "  #2 POST /v1/chat/completions\n"
+        "  if that is meant: allow_unused=True in the wiretape mark, or wiretape_allow_unused ="
+        f" true in the ini file; else record again: {RECORD}"
+    )
+
+
+def test_unused_recordings_are_no_matter_where_that_is_allowed_or_new_ones_are_added():
+    assert judge(report(unused=[asked(2)]), allow_unused=True).text == ""
+    assert judge(report("new_episodes", unused=[asked(2)])).text == ""
+
+
+def test_many_are_cut_short():
+    said = judge(report(unused=[asked(number) for number in range(13)]))
+
+    assert "13 recordings" in said.text
+    assert "#9 POST" in said.text
+    assert "#10 POST" not in said.text
+    assert "and 3 more" in said.text
+
+
+def test_refused_cassettes_count_as_missed_and_lost_recordings_as_broken():
+    said = judge(errors=("disk full",), refused=("b.yaml: no such cassette",))
+
+    assert said.broken == ("wiretape: disk full",)
+    assert said.missed == ("wiretape: b.yaml: no such cassette",)
+
+
+@pytest.mark.parametrize(
+    "suggestion", [None, "a base URL that ends in /v1", "--match", "--speed 4"]
+)
+def test_what_is_no_flag_becomes_no_mark(suggestion: str | None):
+    assert as_mark(suggestion) is None
