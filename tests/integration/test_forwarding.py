@@ -401,7 +401,7 @@ async def test_json_bodies_are_recorded_as_json(proxy: Proxy, tmp_path: Path):
     assert upstream.seen[0].body == body
 
 
-async def test_a_body_of_megabytes_passes_whole(proxy: Proxy, tmp_path: Path):
+async def test_a_body_of_megabytes_passes_whole(proxy: Proxy):
     body = json.dumps({"image": "x" * 3_000_000}).encode()
     async with (
         scripted_upstream([OK]) as upstream,

@@ -15,6 +15,8 @@ from wiretape.core.matching import Level, Repeat, Rules
 from wiretape.core.pointer import parse_pointer
 from wiretape.core.routing import DEFAULT_SESSION
 from wiretape.core.tempo import Order, Speed
+from wiretape.server import replayer
+from wiretape.server.peer import ReceiveQueues
 from wiretape.server.serve import Running
 
 HEAD = "wiretape: 1\nrecorded: 2026-11-22T10:00:00Z\nupstream: http://127.0.0.1:11434\nentries:\n"
@@ -78,10 +80,10 @@ def write(tmp_path: Path, text: str, name: str = "tape") -> Path:
 
 def trace(running: Running) -> list[tuple[tuple[int, int], int]]:
     """Note every (cassette and interaction, step) of the default session as it goes out."""
-    replayer = running.app.sessions.get(DEFAULT_SESSION).replayer
-    assert replayer is not None
-    replayer.trace = []
-    return replayer.trace
+    playing = running.app.sessions.get(DEFAULT_SESSION).replayer
+    assert playing is not None
+    playing.trace = []
+    return playing.trace
 
 
 async def post(url: str, body: object, target: str = "/v1/chat/completions") -> Connection:
@@ -121,6 +123,33 @@ async def test_overlapping_streams_keep_their_recorded_order_whoever_comes_late(
     assert sorted(texts) == [["A1", "A2"], ["B1", "B2"]]
     assert [number for (_, number), _ in sent] == [1, 2, 1, 2, 1, 2, 1, 2]
     assert (report["stalls"], report["misses"], report["unused"]) == ([], [], [])
+
+
+@pytest.mark.parametrize("blind", [False, True])
+async def test_clients_read_overlapping_streams_in_the_recorded_order(
+    blind: bool,  # noqa: FBT001  a parameter of the test's own
+    proxy: Proxy,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    if blind:  # as for a client on another machine, of whose reading nothing is known
+        monkeypatch.setattr(ReceiveQueues, "unread_bytes", lambda *_: None)
+        monkeypatch.setattr(replayer, "_BLIND_WAIT_NS", 20_000_000)
+    write(tmp_path, INTERLEAVED)
+    seen: list[str] = []
+
+    async def read(client: Connection) -> None:
+        await client.head()
+        while (data := await client.chunk()) is not None:
+            seen.append(data.decode()[6:8])
+        client.close()
+
+    async with proxy("replay", cassette="tape", order_timeout_s=PATIENCE_S) as replaying:
+        for _ in range(5):
+            clients = [await post(replaying.url, body) for body in (B, A)]
+            await asyncio.gather(*(read(client) for client in clients))
+            await ask(replaying.url, "POST", "/_wiretape/sessions/tape/rewind")
+    assert seen == ["A1", "B1", "A2", "B2"] * 5
 
 
 async def test_a_request_that_never_comes_is_given_up_and_reported(proxy: Proxy, tmp_path: Path):

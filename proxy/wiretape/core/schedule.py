@@ -191,7 +191,7 @@ class Schedule:
             del self._plays[lane.play]
         else:
             self._settle(lane)
-        return Batch(lane.play, first, lane.step - first)
+        return Batch(lane.play, first, lane.step - first, ordered=lane.cluster is not None)
 
     def _advance(self, cluster: Cluster, lane: Lane, until_ns: int, most_steps: int) -> None:
         """Deliver from a lane that takes part in the order, and let those go on that it passes."""

@@ -45,11 +45,13 @@ class Batch:
         play: the handle that `Schedule.arrive` gave.
         first_step: an index into the track's steps.
         count: how many, at least 1.
+        ordered: whether others overlapped it, so that the order among them matters.
     """
 
     play: int
     first_step: int
     count: int
+    ordered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

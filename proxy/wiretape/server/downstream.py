@@ -25,6 +25,7 @@ from wiretape.server.headers import end_to_end
 
 if TYPE_CHECKING:
     from wiretape.core.model import Headers
+    from wiretape.server.peer import ReceiveQueues
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, for no time: close() sends RST
 _RESET_WAIT_STEP_S = 0.001
@@ -81,6 +82,13 @@ class Downstream:
     def paused(self) -> bool:
         """Whether the client reads more slowly than it is sent to: await `drain` before more."""
         return self._request.protocol.writing_paused
+
+    def unread_bytes(self, queues: ReceiveQueues) -> int | None:
+        """How much of what was written the client has not read; None if that is not known."""
+        if self._transport is None or self._transport.is_closing():
+            return 0
+        waiting = self._transport.get_write_buffer_size()
+        return waiting or queues.unread_bytes(self._transport)
 
     async def drain(self) -> None:
         """Wait until the client has read enough for more to be sent.

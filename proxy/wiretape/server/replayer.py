@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -21,12 +22,14 @@ from wiretape.server.alarm import Alarm
 from wiretape.server.clock import monotonic_ns
 from wiretape.server.downstream import error_answer
 from wiretape.server.framing import Framing, encode_chunks
+from wiretape.server.peer import ReceiveQueues
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wiretape.core.matching import Difference
     from wiretape.core.model import Body, Cassette, Headers, Request
+    from wiretape.core.track import Batch
     from wiretape.server.downstream import Downstream
     from wiretape.server.forwarder import Incoming
     from wiretape.server.settings import Settings
@@ -34,6 +37,11 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _PORTION_STEPS = 256
+# How often a client is asked whether it has read, and for how long at most it is waited for: if
+# that can be told, and if it cannot.
+_READ_CHECK_NS = 50_000
+_READ_WAIT_NS = 20_000_000
+_BLIND_WAIT_NS = 1_000_000
 
 Key = tuple[int, int]
 """An interaction of a session: (index of its cassette, its number there)."""
@@ -96,6 +104,7 @@ class Replayer:
         )
         self._tracks = _tracks(self.cassettes, self.interactions)
         self._alarm: Alarm | None = None
+        self._queues = ReceiveQueues()
         self.trace: list[tuple[Key, int]] | None = None
         self.rewind()
 
@@ -109,6 +118,8 @@ class Replayer:
             round(self._settings.order_timeout_s * 1e9),
         )
         self._plays: dict[int, _Play] = {}
+        self._outbox: deque[Batch] = deque()
+        self._latest: tuple[_Play, int] | None = None
         self.used: list[Key] = []
         self.misses: list[Miss] = []
         self.divergences: list[Divergence] = []
@@ -196,36 +207,68 @@ class Replayer:
                 self._pump()
 
     def stop(self) -> None:
-        """Drop the timer; nothing more is sent."""
+        """Let go of the timer; nothing more is sent."""
         if self._alarm is not None:
             self._alarm.close()
             self._alarm = None
+        self._queues.close()
 
     def _pump(self) -> None:
         """Send what is due, and come back when more will be."""
         schedule = self._schedule
-        # By portions: a client that does not read is noticed before all is written to it, and
-        # the event loop has its turn in between.
-        for batch in schedule.due(monotonic_ns(), _PORTION_STEPS):
-            play = self._plays[batch.play]
-            last = batch.first_step + batch.count
-            play.downstream.write(b"".join(play.wire[batch.first_step : last]))
-            if self.trace is not None:
-                self.trace += [(play.key, step) for step in range(batch.first_step, last)]
-            if last == len(play.wire):
-                play.ended = True
-                play.changed.set()
-                if play.ending not in _LEFT_OPEN:
-                    play.downstream.cut()
-            elif play.downstream.paused:
-                schedule.pause(batch.play)
-                play.changed.set()
-        wake_ns = schedule.next_wake_ns()
+        now_ns = monotonic_ns()
+        if not self._outbox:
+            # By portions: a client that does not read is noticed before all is written to it,
+            # and the event loop has its turn in between.
+            self._outbox.extend(schedule.due(now_ns, _PORTION_STEPS))
+        while self._outbox:
+            if self._must_be_read_first(self._outbox[0], now_ns):
+                self._wake_at(now_ns + _READ_CHECK_NS)
+                return
+            self._send(self._outbox.popleft(), now_ns)
+        self._wake_at(schedule.next_wake_ns())
+
+    def _wake_at(self, at_ns: int | None) -> None:
         if self._alarm is None:
-            if wake_ns is None:
+            if at_ns is None:
                 return
             self._alarm = Alarm(self._pump)
-        self._alarm.set(wake_ns)
+        self._alarm.set(at_ns)
+
+    def _must_be_read_first(self, batch: Batch, now_ns: int) -> bool:
+        """Whether another stream's client has yet to read what it was sent before this.
+
+        Without any wait between them, two streams would reach their clients in the order in
+        which those happen to read their sockets. At a recorded pace there is time to read.
+        """
+        latest = self._latest
+        if latest is None or not batch.ordered or self._settings.speed.factor is not None:
+            return False
+        play, sent_ns = latest
+        if play is self._plays.get(batch.play):
+            return False
+        unread = play.downstream.unread_bytes(self._queues)
+        limit_ns = _BLIND_WAIT_NS if unread is None else _READ_WAIT_NS
+        return unread != 0 and now_ns - sent_ns < limit_ns
+
+    def _send(self, batch: Batch, now_ns: int) -> None:
+        play = self._plays.get(batch.play)
+        if play is None:
+            return  # its client has left in the meantime
+        last = batch.first_step + batch.count
+        play.downstream.write(b"".join(play.wire[batch.first_step : last]))
+        if batch.ordered:
+            self._latest = play, now_ns
+        if self.trace is not None:
+            self.trace += [(play.key, step) for step in range(batch.first_step, last)]
+        if last == len(play.wire):
+            play.ended = True
+            play.changed.set()
+            if play.ending not in _LEFT_OPEN:
+                play.downstream.cut()
+        elif play.downstream.paused:
+            self._schedule.pause(batch.play)
+            play.changed.set()
 
 
 # A whole answer leaves the connection open, as does the proxy's own in place of an upstream's;

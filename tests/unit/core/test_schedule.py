@@ -774,5 +774,5 @@ def test_active_counts_those_under_way():
 def test_no_time_to_wait_means_no_wait():
     schedule = Schedule(recording(INTERLEAVED), Order("recorded"), Speed(None), 0)
     schedule.arrive("A", 0)
-    assert schedule.due(0) == [Batch(0, 0, 1), Batch(0, 1, 1)]
+    assert schedule.due(0) == [Batch(0, 0, 1, ordered=True), Batch(0, 1, 1, ordered=True)]
     assert schedule.stalls() == (Stall("A", "B", 0, 4, paused=False),)
