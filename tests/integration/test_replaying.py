@@ -346,3 +346,61 @@ async def test_a_client_that_leaves_blocks_nobody(proxy: Proxy, tmp_path: Path):
         await one.head()
         one.close()
         assert await finished(await post(replaying.url, B)) == ["B1", "B2"]
+
+
+def answered(headers: str, chunks: str, outcome: str = "complete", status: int = 200) -> str:
+    return (
+        request(1, 0, A)
+        + f"- {{response: 1, at: 0.1, status: {status}, headers: {headers}}}\n"
+        + chunks
+        + f"- {{end: 1, at: 0.3, outcome: {outcome}}}\n"
+    )
+
+
+def text(content: str, more: str = "") -> str:
+    return f"- {{chunk: 1, at: 0.2, text: {content}{more}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("entries", "body"),
+    [
+        pytest.param(answered("{Content-Length: 9}", text("short")), b"short", id="too short"),
+        pytest.param(answered("{Content-Length: 2}", text("long")), b"long", id="too long"),
+        pytest.param(answered("{}", text("cut", ", part: true")), b"cut", id="part of a chunk"),
+        pytest.param(
+            answered("{Content-Length: 9, Transfer-Encoding: chunked}", text("both")),
+            b"both",
+            id="two framings",
+        ),
+        pytest.param(answered("{}", text("none"), status=204), b"", id="no body allowed"),
+        pytest.param(
+            answered("{}", text("sorry"), "upstream_unreachable", 502), b"sorry", id="gateway"
+        ),
+    ],
+)
+async def test_a_whole_answer_written_by_hand_ends_whole_and_frees_its_connection(
+    entries: str, body: bytes, proxy: Proxy, tmp_path: Path
+):
+    write(tmp_path, entries)
+    async with proxy("replay", cassette="tape") as replaying:
+        client = await post(replaying.url, A)
+        async with asyncio.timeout(PATIENCE_S):
+            await client.head()
+            answer = await client.rest()
+            assert (answer.body, answer.ending) == (body, "complete")
+            await client.send("GET", "/_wiretape/health", b"", {})
+            assert (await client.head()).status == 200
+        client.close()
+
+
+async def test_an_upstream_that_fell_silent_in_mid_stream_is_replayed_as_a_cut(
+    proxy: Proxy, tmp_path: Path
+):
+    write(tmp_path, answered("{}", text("begun"), "upstream_timeout"))
+    async with proxy("replay", cassette="tape") as replaying:
+        client = await post(replaying.url, A)
+        async with asyncio.timeout(PATIENCE_S):
+            await client.head()
+            answer = await client.rest()
+        client.close()
+    assert (answer.body, answer.ending) == (b"begun", "closed")

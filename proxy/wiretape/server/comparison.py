@@ -9,7 +9,7 @@ from wiretape.core.model import Outcome
 from wiretape.core.routing import is_metadata
 from wiretape.server.framing import Framing
 from wiretape.server.headers import end_to_end
-from wiretape.server.replayer import replay_framing
+from wiretape.server.replayed import replay_framing, replayed_ending
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -211,11 +211,9 @@ _ANSWERED_BY_PROXY = {Outcome.UPSTREAM_UNREACHABLE, Outcome.UPSTREAM_TIMEOUT}
 
 def _ending(recorded: Interaction, framing: Framing) -> Outcome:
     """How the end of a recorded answer looks from the client's side."""
-    outcome = recorded.outcome
-    if outcome is Outcome.UPSTREAM_RESET:
-        return Outcome.UPSTREAM_RESET
-    if outcome is Outcome.COMPLETE or outcome in _ANSWERED_BY_PROXY:
-        return Outcome.COMPLETE
+    ending = replayed_ending(recorded)
+    if ending is not Outcome.UPSTREAM_CLOSED:
+        return ending
     if recorded.response is not None and framing in {Framing.UNTIL_CLOSE, Framing.NONE}:
         return Outcome.COMPLETE  # closing is the end there
     return Outcome.UPSTREAM_CLOSED

@@ -118,6 +118,8 @@ class Downstream:
         """
         self.began = True
         lines = [f"HTTP/1.1 {status} {_REASONS.get(status, '') if reason is None else reason}"]
+        if framing is Framing.CHUNKED:  # which overrides a length (RFC 9112, section 6.3)
+            headers = tuple(each for each in headers if each[0].lower() != "content-length")
         lines += [f"{name}: {_one_line(value)}" for name, value in (*end_to_end(headers), *extra)]
         if framing is Framing.CHUNKED and self._http_1_0:
             framing = Framing.UNTIL_CLOSE

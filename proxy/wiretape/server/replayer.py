@@ -14,15 +14,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from wiretape.core.matching import Level, Match, Matcher, Miss
-from wiretape.core.model import Interaction, Outcome, header
+from wiretape.core.model import Interaction, Outcome
 from wiretape.core.routing import is_metadata
 from wiretape.core.schedule import Schedule
 from wiretape.core.track import Track
 from wiretape.server.alarm import Alarm
 from wiretape.server.clock import monotonic_ns
-from wiretape.server.downstream import error_answer
-from wiretape.server.framing import Framing, encode_chunks
 from wiretape.server.peer import ReceiveQueues
+from wiretape.server.replayed import replayed_ending, replayed_wire
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +52,7 @@ class _Play:
 
     Attributes:
         wire: the bytes of each step (head, chunks, end), framed.
-        ending: how the answer ends on the wire.
+        ending: how the answer ends on the wire, as `replayed_ending` says.
         changed: set when the client's socket is full, or the answer has ended.
     """
 
@@ -184,8 +183,8 @@ class Replayer:
             ConnectionError: the client left.
         """
         interaction = self.interactions[match.key]
-        wire = _wire(interaction, downstream, match, target)
-        play = _Play(match.key, downstream, wire, interaction.outcome or Outcome.UPSTREAM_CLOSED)
+        wire = replayed_wire(interaction, downstream, match, target)
+        play = _Play(match.key, downstream, wire, replayed_ending(interaction))
         schedule = self._schedule
         handle = schedule.arrive(match.key, monotonic_ns(), again=match.repeated)
         self._plays[handle] = play
@@ -271,62 +270,8 @@ class Replayer:
             play.changed.set()
 
 
-# A whole answer leaves the connection open, as does the proxy's own in place of an upstream's;
-# a reset is awaited by the play itself.
-_LEFT_OPEN = {
-    Outcome.COMPLETE,
-    Outcome.UPSTREAM_RESET,
-    Outcome.UPSTREAM_UNREACHABLE,
-    Outcome.UPSTREAM_TIMEOUT,
-}
-
-
-def _wire(
-    interaction: Interaction, downstream: Downstream, match: Match, target: str
-) -> list[bytes]:
-    """The bytes of each step of an answer, as its track in the schedule has them."""
-    marks = (
-        ("Wiretape-Interaction", str(interaction.number)),
-        ("Wiretape-Match", match.level.value),
-    )
-    outcome = interaction.outcome
-    if interaction.response is None:
-        if outcome not in {Outcome.UPSTREAM_UNREACHABLE, Outcome.UPSTREAM_TIMEOUT}:
-            return [b""]
-        status = 502 if outcome is Outcome.UPSTREAM_UNREACHABLE else 504
-        text = f"no response from the upstream (recorded: {outcome.value})"
-        answer = error_answer(
-            status, target, text, kind="api_error", code=outcome.value, extra=marks
-        )
-        head = downstream.write_head(status, answer.headers, Framing.LENGTH)
-        return [head + answer.body]
-    response = interaction.response
-    head = downstream.write_head(
-        response.status, response.headers, replay_framing(interaction), extra=marks
-    )
-    pieces = [(chunk.data, chunk.part) for chunk in interaction.chunks]
-    steps = encode_chunks(pieces) if downstream.chunked else [data for data, _ in pieces]
-    wire = [head, *steps]
-    if interaction.end is not None:
-        wire.append(downstream.last_chunk if outcome is Outcome.COMPLETE else b"")
-    return wire
-
-
-def replay_framing(interaction: Interaction) -> Framing:
-    """How a recorded body was framed, told from its head.
-
-    A cassette written by hand need say nothing: it is streamed in chunks then.
-    """
-    response = interaction.response
-    if response is None or response.status in {204, 304} or interaction.request.method == "HEAD":
-        return Framing.NONE
-    if "chunked" in (header(response.headers, "transfer-encoding") or "").lower():
-        return Framing.CHUNKED
-    if header(response.headers, "content-length") is not None:
-        return Framing.LENGTH
-    if "close" in (header(response.headers, "connection") or "").lower():
-        return Framing.UNTIL_CLOSE
-    return Framing.CHUNKED
+# A whole answer leaves the connection open; a reset is awaited by the play itself.
+_LEFT_OPEN = {Outcome.COMPLETE, Outcome.UPSTREAM_RESET}
 
 
 def _tracks(cassettes: Sequence[Cassette], interactions: dict[Key, Interaction]) -> list[Track]:

@@ -1,0 +1,96 @@
+"""One recorded answer as it goes out again: its framing, the bytes of each step, its ending.
+
+Knows what a cassette may say, also one written by hand; nothing of order, pace or sockets.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wiretape.core.model import Outcome, header
+from wiretape.server.downstream import error_answer
+from wiretape.server.framing import Framing, encode_chunks
+
+if TYPE_CHECKING:
+    from wiretape.core.matching import Match
+    from wiretape.core.model import Headers, Interaction
+    from wiretape.server.downstream import Downstream
+
+_ANSWERED_BY_PROXY = {Outcome.UPSTREAM_UNREACHABLE, Outcome.UPSTREAM_TIMEOUT}
+_GATEWAY_STATUSES = {502, 504}
+
+
+def replayed_wire(
+    interaction: Interaction, downstream: Downstream, match: Match, target: str
+) -> list[bytes]:
+    """The bytes of each step of an answer, as its track in the schedule has them."""
+    marks = (
+        ("Wiretape-Interaction", str(interaction.number)),
+        ("Wiretape-Match", match.level.value),
+    )
+    outcome = interaction.outcome
+    if interaction.response is None:
+        if outcome not in _ANSWERED_BY_PROXY:
+            return [b""]
+        status = 502 if outcome is Outcome.UPSTREAM_UNREACHABLE else 504
+        text = f"no response from the upstream (recorded: {outcome.value})"
+        answer = error_answer(
+            status, target, text, kind="api_error", code=outcome.value, extra=marks
+        )
+        head = downstream.write_head(status, answer.headers, Framing.LENGTH)
+        return [head + answer.body]
+    response = interaction.response
+    headers, framing = response.headers, replay_framing(interaction)
+    pieces = [(chunk.data, chunk.part) for chunk in interaction.chunks]
+    whole = replayed_ending(interaction) is Outcome.COMPLETE
+    if framing is Framing.NONE:
+        pieces = [(b"", False) for _ in pieces]
+    elif whole and framing is Framing.LENGTH:
+        headers = _with_length(headers, sum(len(data) for data, _ in pieces))
+    elif whole and pieces:
+        pieces[-1] = (pieces[-1][0], False)
+    head = downstream.write_head(response.status, headers, framing, extra=marks)
+    steps = encode_chunks(pieces) if downstream.chunked else [data for data, _ in pieces]
+    wire = [head, *steps]
+    if interaction.end is not None:
+        wire.append(downstream.last_chunk if whole else b"")
+    return wire
+
+
+def _with_length(headers: Headers, length: int) -> Headers:
+    """Headers that fit a whole body: one edited by hand must not leave its client waiting."""
+    if header(headers, "content-length") == str(length):
+        return headers
+    return tuple(
+        (name, str(length)) if name.lower() == "content-length" else (name, value)
+        for name, value in headers
+    )
+
+
+def replayed_ending(interaction: Interaction) -> Outcome:
+    """How a replay ends on the wire: `COMPLETE`, `UPSTREAM_RESET` or else `UPSTREAM_CLOSED`.
+
+    What the proxy had answered in place of an upstream was whole.
+    """
+    outcome, response = interaction.outcome, interaction.response
+    if outcome in _ANSWERED_BY_PROXY and (response is None or response.status in _GATEWAY_STATUSES):
+        return Outcome.COMPLETE
+    whole_or_reset = outcome in {Outcome.COMPLETE, Outcome.UPSTREAM_RESET}
+    return outcome if outcome and whole_or_reset else Outcome.UPSTREAM_CLOSED
+
+
+def replay_framing(interaction: Interaction) -> Framing:
+    """How a recorded body was framed, told from its head.
+
+    A cassette written by hand need say nothing: it is streamed in chunks then.
+    """
+    response = interaction.response
+    if response is None or response.status in {204, 304} or interaction.request.method == "HEAD":
+        return Framing.NONE
+    if "chunked" in (header(response.headers, "transfer-encoding") or "").lower():
+        return Framing.CHUNKED
+    if header(response.headers, "content-length") is not None:
+        return Framing.LENGTH
+    if "close" in (header(response.headers, "connection") or "").lower():
+        return Framing.UNTIL_CLOSE
+    return Framing.CHUNKED
