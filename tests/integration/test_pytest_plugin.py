@@ -91,7 +91,7 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     pytester.makeini("""
         [pytest]
-        addopts = -p no:hypothesispytest
+        addopts = -p no:hypothesispytest -p no:randomly
         filterwarnings = error
         asyncio_default_fixture_loop_scope = function
         asyncio_mode = auto
@@ -607,7 +607,7 @@ import sys, threading
 def test_it(x):
     ours = {name for name in sys.modules if name.startswith("wiretape.")}
     assert ours == {"wiretape.pytest_plugin"}
-    assert threading.active_count() == 1
+    assert "wiretape" not in {thread.name for thread in threading.enumerate()}
 """,
     )
 
