@@ -15,29 +15,10 @@ import anthropic
 import ollama
 import openai
 
-MODEL = "smollm2"
+from support.rounds import ASK_TWO, MODEL, OUTPUTS, TOOL
 
 Scenario = Callable[[str], Awaitable[Any]]
-
-_PARAMETERS = {
-    "type": "object",
-    "properties": {"command": {"type": "string", "description": "The command to run"}},
-    "required": ["command"],
-}
-_DESCRIPTION = "Run a shell command and return what it prints"
-_TOOL: Any = {
-    "type": "function",
-    "function": {
-        "name": "run_command",
-        "description": _DESCRIPTION,
-        "parameters": _PARAMETERS,
-    },
-}
-_OUTPUTS = {
-    "ls": "README.md\nsrc",
-    "ls -l": "-rw-r--r-- 1 me me 512 README.md\ndrwxr-xr-x 2 me me 4096 src",
-}
-_ASK_TWO: Any = [{"role": "user", "content": "Run ls and ls -l"}]
+_ASK_TWO: Any = [{"role": "user", "content": ASK_TWO}]
 
 
 def _openai(url: str) -> openai.AsyncOpenAI:
@@ -89,7 +70,7 @@ async def _chat_with_tools(client: openai.AsyncOpenAI, messages: list[Any]) -> d
     stream = await client.chat.completions.create(
         model=MODEL,
         messages=messages,
-        tools=[_TOOL],
+        tools=[TOOL],
         temperature=0,
         max_tokens=120,
         stream=True,
@@ -115,7 +96,7 @@ async def _chat_with_tools(client: openai.AsyncOpenAI, messages: list[Any]) -> d
 async def _run(call: dict[str, Any]) -> dict[str, Any]:
     await asyncio.sleep(0)
     command = json.loads(call["function"]["arguments"])["command"]
-    output = _OUTPUTS.get(command, f"{command}: not found")
+    output = OUTPUTS.get(command, f"{command}: not found")
     return {"role": "tool", "tool_call_id": call["id"], "content": output}
 
 
@@ -191,7 +172,7 @@ async def ollama_text(url: str) -> Any:
 
 async def ollama_tools(url: str) -> Any:
     """Parallel tool calls through ollama's own API."""
-    return await _ollama_chat(url, list(_ASK_TWO), tools=[_TOOL])
+    return await _ollama_chat(url, list(_ASK_TWO), tools=[TOOL])
 
 
 async def _ollama_chat(url: str, messages: list[Any], **options: Any) -> Any:
