@@ -192,6 +192,7 @@ class InteractionRecorder(Unrecorded):
         self._pending = ""
         self._content_type = ""
         self._last_event: list[bytes] = []
+        self._last_event_bytes = 0
         self._ended = False
 
     def head(self, status: int, headers: Headers) -> None:
@@ -253,12 +254,16 @@ class InteractionRecorder(Unrecorded):
     def _remember(self, pieces: list[bytes]) -> None:
         """Keep the pieces since the last event but one ended."""
         last_event = self._last_event
+        # What was kept before ends no event, except with its last piece perhaps.
+        kept = max(len(last_event) - 1, 0)
         last_event += pieces
         ends = b"\n" if "ndjson" in self._content_type else _EVENT_ENDS
-        for index in range(len(last_event) - 2, -1, -1):
+        for index in range(len(last_event) - 2, kept - 1, -1):
             if last_event[index].endswith(ends):
                 del last_event[: index + 1]
-                break
-        else:
-            if sum(map(len, last_event)) > _LAST_EVENT_LIMIT_BYTES:
-                last_event.clear()
+                self._last_event_bytes = sum(map(len, last_event))
+                return
+        self._last_event_bytes += sum(map(len, pieces))
+        if self._last_event_bytes > _LAST_EVENT_LIMIT_BYTES:
+            last_event.clear()
+            self._last_event_bytes = 0
