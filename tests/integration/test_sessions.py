@@ -51,6 +51,21 @@ async def test_a_cassette_is_chosen_by_flag_base_url_or_header(proxy: Proxy, tmp
     assert "nosuch.yaml" in missing.json()["error"]["message"]
 
 
+async def test_cassettes_of_one_name_are_all_replayed(proxy: Proxy, tmp_path: Path):
+    paths = (tmp_path / "one" / "run.yaml", tmp_path / "two" / "run.yaml")
+    for path in paths:
+        async with (
+            scripted_upstream(echo) as upstream,
+            proxy(
+                "record", upstream=upstream.url, directory=path.parent, cassette="run"
+            ) as running,
+        ):
+            await ask(running.url, "POST", f"/in/{path.parent.name}", b"")
+    async with proxy("replay", cassettes=paths) as replaying:
+        assert (await ask(replaying.url, "POST", "/in/one")).body == b"/in/one "
+        assert (await ask(replaying.url, "POST", "/in/two")).body == b"/in/two "
+
+
 @pytest.mark.parametrize("name", ["..%2Fx", "%2Fetc%2Fpasswd", "a%00b", "a~", "a~b~c"])
 async def test_names_that_leave_the_directory_are_400(name: str, proxy: Proxy, tmp_path: Path):
     async with (

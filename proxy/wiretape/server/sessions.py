@@ -156,7 +156,7 @@ class Sessions:
         settings = self._settings
         if settings.cassette is not None:
             return SessionName(settings.cassette)
-        if settings.mode is Mode.REPLAY and len(self._given) == 1:
+        if settings.mode is Mode.REPLAY and len(settings.cassettes) == 1:
             return SessionName(*self._given)
         if settings.mode is Mode.RECORD:
             return SessionName(self._new_name())
