@@ -367,7 +367,9 @@ async def test_beyond_loopback_the_host_is_checked_if_names_are_given(
     assert statuses == [200, 200, foreign]
 
 
-async def test_garbage_from_the_upstream_is_not_passed_on(proxy: Proxy, tmp_path: Path):
+async def test_garbage_from_the_upstream_is_not_passed_on_and_logged(
+    proxy: Proxy, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
     async with (
         scripted_upstream([b"this is no HTTP\r\n\r\n", "close"], [OK]) as upstream,
         proxy("record", upstream=upstream.url, cassette="g") as recording,
@@ -377,9 +379,35 @@ async def test_garbage_from_the_upstream_is_not_passed_on(proxy: Proxy, tmp_path
         assert (await ask(recording.url, "GET", "/2")).body == b"ok"
     outcomes = [entry["outcome"] for entry in entries(tmp_path / "g.yaml") if "end" in entry]
     assert outcomes == ["upstream_closed", "complete"]
+    assert "GET /1: no response from the upstream" in caplog.text
+    assert "not HTTP" in caplog.text
 
 
-async def test_a_broken_chunk_size_cuts_the_answer(proxy: Proxy, tmp_path: Path):
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        pytest.param(b"GET / HTTP/9.9\r\n\r\n", id="version"),
+        pytest.param(b"\x16\x03\x01\x00\r\n\r\n", id="TLS"),
+        pytest.param(b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n", id="length"),
+    ],
+)
+async def test_garbage_from_a_client_is_a_400_and_one_line_in_the_log(
+    request_bytes: bytes, proxy: Proxy, caplog: pytest.LogCaptureFixture
+):
+    async with proxy("passthrough") as passing:
+        client = await connect(passing.url)
+        client.writer.write(request_bytes)
+        async with asyncio.timeout(PATIENCE_S):
+            assert b" 400 " in await client.reader.readline()
+        client.close()
+    for record in caplog.records:
+        assert record.exc_info is None
+        assert "\n" not in record.getMessage()
+
+
+async def test_a_broken_chunk_size_cuts_the_answer_and_is_logged(
+    proxy: Proxy, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
     async with (
         scripted_upstream([SSE_HEAD, chunk(b"data: 1\n\n"), b"zz\r\n"]) as upstream,
         proxy("record", upstream=upstream.url, cassette="b") as recording,
@@ -387,6 +415,7 @@ async def test_a_broken_chunk_size_cuts_the_answer(proxy: Proxy, tmp_path: Path)
         answer = await ask(recording.url, "GET", "/")
     assert (answer.chunks, answer.ending) == ([b"data: 1\n\n"], "closed")
     assert entries(tmp_path / "b.yaml")[-1]["outcome"] == "upstream_closed"
+    assert "bad chunk size" in caplog.text
 
 
 async def test_json_bodies_are_recorded_as_json(proxy: Proxy, tmp_path: Path):

@@ -11,6 +11,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from wiretape.core.addresses import host_allowed, is_loopback, name_in_host
 from wiretape.core.model import Body, Mode
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from wiretape.server.upstream import Exchange
 
 _log = logging.getLogger(__name__)
+_protocol_log = logging.getLogger(f"{__name__}.protocol")
 
 _HEADER_LIMIT_BYTES = 256 * 1024
 _HEADER_COUNT_LIMIT = 1000
@@ -45,12 +47,27 @@ _STATUSES: tuple[tuple[type[WiretapeError], int], ...] = ((WiretapeError, 400),)
 _NO_RETRY: Headers = (("x-should-retry", "false"),)
 
 
+def _in_one_line(record: logging.LogRecord) -> bool:
+    """Have aiohttp's parser complain of a client in one line, without a traceback."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError):
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.msg = "refused a request that is not HTTP: %s"
+        record.args = (" ".join(error.message.rstrip("\n ^").split()),)
+        record.exc_info = record.exc_text = None
+    return True
+
+
+_protocol_log.addFilter(_in_one_line)
+
+
 def http_server(handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> web.Server:
     """Aiohttp's server with what a proxy needs of it."""
     return web.Server(
         handle,
         handler_cancellation=True,
         access_log=None,
+        logger=_protocol_log,
         auto_decompress=False,
         keepalive_timeout=_KEEP_ALIVE_S,
         max_line_size=_HEADER_LIMIT_BYTES,

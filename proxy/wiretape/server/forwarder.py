@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from wiretape.server.framing import Batch
     from wiretape.server.recorder import Recorder
     from wiretape.server.upstream import Exchange, Upstream
+
+_log = logging.getLogger(__name__)
 
 _GATEWAY_STATUSES = {Outcome.UPSTREAM_UNREACHABLE: 502, Outcome.UPSTREAM_TIMEOUT: 504}
 
@@ -194,6 +197,8 @@ async def _relay(exchange: Exchange, downstream: Downstream, record: Unrecorded)
         downstream.write(wire)
         if downstream.paused:
             await downstream.drain()
+    if exchange.error is not None:
+        _log.warning("the upstream's answer was cut: %s", exchange.error)
     await _end(outcome, downstream)
     exchange.close()
 
@@ -210,6 +215,7 @@ async def _answer_for_upstream(
     incoming: Incoming, downstream: Downstream, record: Unrecorded, error: UpstreamError
 ) -> None:
     """Answer in place of an upstream that gave no response."""
+    _log.warning("%s %s: %s", incoming.method, incoming.target, error)
     status = _GATEWAY_STATUSES.get(error.outcome)
     if status is None:
         # It took the request and hung up: so does the proxy, as the client would have seen.
