@@ -7,16 +7,20 @@ in text looks like is in `secrets`, and the chunks are for `streamredaction`.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote_to_bytes
 
 from wiretape.cassette.secrets import Secrets, same_for_all_lengths
 from wiretape.cassette.streamredaction import StreamRedactor
-from wiretape.core.model import Body
+from wiretape.core.model import Body, header
 from wiretape.core.payload import content_coding, read_content
 
 if TYPE_CHECKING:
     from wiretape.core.model import Headers
 
 REDACTED = "REDACTED"
+
+_FORM = "x-www-form-urlencoded"
+_UNQUOTED = "/:=,;@!$*()~"
 
 SECRET_HEADERS = frozenset(
     {
@@ -78,7 +82,21 @@ class Redactor:
                 if content_coding(headers):
                     # It is written as it reads, for the secret cannot be told inside the coding.
                     safe = _without_coding(safe, len(content))
-        return self.secrets.redact_text(target), safe, body
+        return self.target(target), safe, body
+
+    def target(self, target: str) -> str:
+        """A request target as it may be written, percent-encoded secrets included."""
+        safe = self.secrets.redact_text(target)
+        if "%" not in safe:
+            return safe
+        path, question, query = safe.partition("?")
+        parts = [self._encoded(path), *map(self._encoded, query.split("&"))]
+        return parts[0] + question + "&".join(parts[1:])
+
+    def _encoded(self, part: str) -> str:
+        content = unquote_to_bytes(part)
+        redacted = self.secrets.redact(content)
+        return part if redacted == content else quote(redacted, safe=_UNQUOTED)
 
     def for_comparison(
         self, target: str, headers: Headers, body: Body
@@ -93,7 +111,7 @@ class Redactor:
             if content is not body.content:
                 body = Body.of(content)
                 headers = tuple(each for each in headers if each[0].lower() != "content-encoding")
-        target = self.secrets.redact_text(target)
+        target = self.target(target)
         return (
             same_for_all_lengths(target.encode("utf-8", "surrogatepass")).decode(
                 "utf-8", "surrogatepass"
@@ -111,6 +129,9 @@ class Redactor:
         assert body.content is not None  # noqa: S101  callers see to it
         content = read_content(headers, body) if content_coding(headers) else body.content
         assert isinstance(content, bytes)  # noqa: S101  as above
+        if _FORM in (header(headers, "content-type") or ""):
+            redacted = self.secrets.redact(b"?" + content)[1:]
+            return body.content if redacted == content else redacted
         redacted = self.secrets.redact(content)
         return body.content if redacted is content else redacted
 

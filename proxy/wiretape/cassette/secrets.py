@@ -28,7 +28,7 @@ _NAMES = (
     rb"|sig|signature|x-amz-signature|x-amz-credential|x-goog-signature)"
 )
 
-_KEY_LINES = rb"((?:[A-Za-z0-9+/=\s:,.]|\\+[nr/]){16,})"
+_KEY_LINES = rb"((?:[A-Za-z0-9+/=\s:,.%]|\\+[nr/]){16,})"
 # What stands for a password in an example is none.
 _PASSWORD = rb"(?!REDA|(?i:passw(?:or)?d|pass|secret)@|[*x.]+@|[{$])([^\s/@\"'<>\\]{1,200})@"
 
@@ -41,27 +41,28 @@ _SHAPES: tuple[tuple[str, bytes], ...] = (
     (
         "openai",
         _START + rb"sk-(?!(?:ant|proj|svcacct|admin|or)-)"
-        rb"(?=[A-Za-z0-9_-]*[0-9])([A-Za-z0-9_-]{20,})",
+        rb"(?=[A-Za-z0-9_-]{0,60}[0-9])([A-Za-z0-9_-]{20,})",
     ),
-    ("google", _START + rb"AIza(?!REDA)([A-Za-z0-9_-]{30,})"),
+    ("google", _START + rb"AIza(?!REDA)([A-Za-z0-9_-]{20,})"),
     ("google", _START + rb"(?:ya29\.|GOCSPX-)(?!REDA)([A-Za-z0-9._-]{20,})"),
     ("aws", _START + rb"A[KS]IA([A-Z2-7]{16})(?![A-Za-z0-9])"),
-    ("github", _START + rb"(?:gh[pousr]_|github_pat_)(?!REDA)([A-Za-z0-9_]{30,})"),
-    ("gitlab", _START + rb"glpat-(?!REDA)([A-Za-z0-9_.-]{20,})"),
+    ("github", _START + rb"(?:gh[pousr]_|github_pat_)(?!REDA)([A-Za-z0-9_]{20,})"),
+    ("gitlab", _START + rb"glpat-(?!REDA)([A-Za-z0-9_.-]{12,})"),
     ("slack", _START + rb"xox[a-z]-(?!REDA)([A-Za-z0-9-]{10,})"),
-    ("huggingface", _START + rb"hf_([A-Za-z0-9]{30,})"),
-    ("groq", _START + rb"gsk_([A-Za-z0-9]{30,})"),
+    ("huggingface", _START + rb"hf_([A-Za-z0-9]{20,})"),
+    ("groq", _START + rb"gsk_([A-Za-z0-9]{20,})"),
     ("stripe", _START + rb"[sr]k_(?:live|test)_([A-Za-z0-9]{16,})"),
-    ("npm", _START + rb"npm_([A-Za-z0-9]{30,})"),
-    ("xai", _START + rb"xai-([A-Za-z0-9]{30,})"),
-    ("sendgrid", _START + rb"SG\.([A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,})"),
+    ("npm", _START + rb"npm_([A-Za-z0-9]{20,})"),
+    ("xai", _START + rb"xai-([A-Za-z0-9]{20,})"),
+    ("sendgrid", _START + rb"SG\.([A-Za-z0-9_-]{16,200}\.[A-Za-z0-9_-]{16,})"),
     (
         "private-key",
-        rb"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----(?!REDA)" + _KEY_LINES,
+        rb"-----BEGIN[A-Z0-9 %+]{1,30}PRIVATE(?: |%20|\+)KEY(?:(?: |%20|\+)BLOCK)?-----(?!REDA)"
+        + _KEY_LINES,
     ),
     (
         "bearer",
-        _START + rb"[Bb]earer(?:[ \t+]|%20)+(?=[A-Za-z0-9._~+/=-]*[0-9])"
+        _START + rb"[Bb]earer(?:[ \t+]|%20)+(?=[A-Za-z0-9._~+/=-]{0,60}[0-9])"
         rb"([A-Za-z0-9._~+/=-]{16,})",
     ),
     (
@@ -70,7 +71,8 @@ _SHAPES: tuple[tuple[str, bytes], ...] = (
     ),
     (
         "jwt",
-        _START + rb"eyJ(?!REDA)([A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,3})",
+        _START
+        + rb"eyJ(?!REDA)([A-Za-z0-9_-]{8,2000}\.eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,3})",
     ),
     (
         "password",
@@ -80,7 +82,7 @@ _SHAPES: tuple[tuple[str, bytes], ...] = (
         "parameter",
         rb"(?:[?&;]|\\u0026|%26|%3[Ff])"
         + _NAMES
-        + rb"(?:=|%3[Dd])(?!REDA|[{$<])([^\s&#\"'<>\\%]{8,})",
+        + rb"(?:=|%3[Dd])(?!REDA|[{$<])((?:[^\s&#\"'<>\\%]|%(?!26|23)){8,})",
     ),
 )
 
@@ -94,7 +96,7 @@ _SUSPECT = re.compile(
     rb"|(?<=://)(?![^\s/@\"'<>\\?#]*[\s/\"'<>\\?#])"
     rb"|(?<=eyJ)(?![A-Za-z0-9_-]{0,7}[^A-Za-z0-9_-])"
     rb"|(?<=A)(?:Iza|[KS]IA)(?![A-Za-z0-9_-]{0,15}[^A-Za-z0-9_-])"
-    rb"|(?<=P)RIVATE KEY"
+    rb"|(?<=P)RIVATE(?: |%20|\+)KEY"
     rb"|(?<=[Bb])earer(?!\w)(?!(?:[ \t+]|%20)+[A-Za-z0-9._~+/=-]{0,15}[^A-Za-z0-9._~+/=-])"
     rb"|(?<=uthoriz)(?!ation[\\\"'\s:=]{0,9}[^\\\"'\s:=Bb])"
     rb"|(?:(?<=ya29\.)|(?<=SG\.))(?![A-Za-z0-9._-]{0,15}[^A-Za-z0-9._-])"

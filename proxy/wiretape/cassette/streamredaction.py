@@ -28,13 +28,14 @@ LONGEST_BYTES = 8 * 1024
 # The texts that models stream piece by piece, in every dialect; the value up to its quote.
 _DELTA = re.compile(
     rb'"(content|text|arguments|partial_json|delta|thinking|reasoning|reasoning_content|response'
-    rb'|refusal|input)":[ ]?"((?:[^"\\]|\\.)+)',
+    rb'|refusal|input)":[ ]?"((?:[^"\\]|\\.|\\\Z)+|\Z)',
     re.DOTALL,
 )
-_REST_OF_DELTA = re.compile(rb'(?:[^"\\]|\\.)*', re.DOTALL)
+_REST_OF_DELTA = re.compile(rb'(?:[^"\\]|\\.|\\\Z)*', re.DOTALL)
 _STREAMED = ("event-stream", "ndjson", "jsonl")
 _RAW = b""
 _BEFORE_BYTES = 24
+_LONGEST_KEY_BYTES = 32
 _NEVER = b"\0"
 # The beginning of an escape says not yet whether the secret goes on.
 _UNDECIDED_BYTES = 4
@@ -107,7 +108,8 @@ class _Lane:
         watched: whether the text's end may be the beginning of a secret.
     """
 
-    def __init__(self, secrets: Secrets) -> None:
+    def __init__(self, secrets: Secrets, kinds: set[str]) -> None:
+        self._kinds = kinds
         self.text = b""
         self.pieces: list[_Piece] = []
         self.watched = False
@@ -156,6 +158,7 @@ class _Lane:
                     + chunk.safe[end + shift :]
                 )
                 touched.append(chunk)
+                self._kinds.add(found.kind)
         return touched
 
     def _keep_from(self, start: int) -> None:
@@ -176,10 +179,14 @@ class StreamRedactor:
     Args:
         secrets: what to look for.
         content_type: the body's; events are looked into where it says that there are some.
+
+    Attributes:
+        kinds: what was found.
     """
 
     __slots__ = (
         "_before",
+        "_escaped",
         "_head",
         "_key",
         "_lanes",
@@ -189,13 +196,18 @@ class StreamRedactor:
         "_streamed",
         "_tail",
         "_text",
+        "_unread",
+        "kinds",
     )
 
     def __init__(self, secrets: Secrets, content_type: str) -> None:
+        self.kinds: set[str] = set()
         self._secrets = secrets
         self._streamed = any(word in content_type for word in _STREAMED)
         self._lanes: dict[bytes, _Lane] = {}
+        self._unread = b""
         self._open = _RAW  # the lane whose text the last chunk broke off in
+        self._escaped = False  # after a backslash
         # Most events of a stream differ in one text alone. What stood around it in the last one
         # is known to be no secret; `_text` is that text's lane meanwhile.
         self._key = _RAW
@@ -285,25 +297,34 @@ class StreamRedactor:
             return touched
         start = 0
         if self._open:
-            match = _REST_OF_DELTA.match(data)
-            start = match.end() if match else 0
+            start = _end_of_text(data, escaped=self._escaped)
             touched += self._lane(self._open).feed(chunk, 0, data[:start])
             if start == len(data):
+                self._escaped = _breaks_off_in_escape(data, escaped=self._escaped)
                 return touched
             self._open = _RAW
-        texts = list(_DELTA.finditer(data, start))
+        # A name that the last chunk broke off in is read together with the rest of it.
+        begun = len(self._unread)
+        event = self._unread + data[start:] if begun else data
+        texts = list(_DELTA.finditer(event, 0 if begun else start))
+        texts = [match for match in texts if match.start(2) >= begun]
         for match in texts:
-            touched += self._lane(match[1]).feed(chunk, match.start(2), match[2])
-        if texts and texts[-1].end() == len(data):
+            offset = match.start(2) - begun + (start if begun else 0)
+            touched += self._lane(match[1]).feed(chunk, offset, match[2])
+        self._unread = b""
+        if texts and texts[-1].end() == len(event):
             self._open = texts[-1][1]
-        elif len(texts) == 1 and data.endswith(b"\n") and not start:
+            self._escaped = _breaks_off_in_escape(texts[-1][2])
+        elif not data.endswith(b"\n"):
+            self._unread = event[-_LONGEST_KEY_BYTES:]
+        elif len(texts) == 1 and event is data and not start:
             self._enter_template(texts[0], data)
         return touched
 
     def _lane(self, key: bytes) -> _Lane:
         lane = self._lanes.get(key)
         if lane is None:
-            lane = self._lanes[key] = _Lane(self._secrets)
+            lane = self._lanes[key] = _Lane(self._secrets, self.kinds)
         return lane
 
     def _enter_template(self, match: re.Match[bytes], data: bytes) -> None:
@@ -321,6 +342,18 @@ class StreamRedactor:
         self._key = _RAW
         self._head = self._tail = self._before = _NEVER
         self._text = b""
+
+
+def _end_of_text(data: bytes, *, escaped: bool) -> int:
+    """Where the text ends that goes on in these bytes."""
+    skipped = int(escaped)
+    match = _REST_OF_DELTA.match(data, skipped)
+    return match.end() if match else skipped
+
+
+def _breaks_off_in_escape(data: bytes, *, escaped: bool = False) -> bool:
+    data = data[int(escaped) :]
+    return (len(data) - len(data.rstrip(b"\\"))) % 2 == 1
 
 
 def _quotes(data: bytes) -> int:

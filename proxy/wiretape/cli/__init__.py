@@ -34,6 +34,8 @@ _COMMANDS = {
     "check": "reading",
     "verify": "verifying",
     "recover": "keeping",
+    "redact": "keeping",
+    "view": "viewing",
     "demo": "demo",
     "config": "configuring",
     "completion": "configuring",

@@ -1,11 +1,13 @@
-"""The command that mends what a crash left: recover."""
+"""The commands that mend cassettes: recover what a crash left, redact what slipped through."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
+from wiretape.cassette.cleaning import clean_file
 from wiretape.cassette.library import find_abandoned
 from wiretape.cassette.recover import recover as recover_part
 from wiretape.cli import EXIT_FAILED
@@ -40,4 +42,30 @@ def recover(place: str | None, directory: Path) -> int:
             click.echo(f"{part}: held no entry; removed")
         else:
             click.echo(f"{part}: recovered as {recovered.path}, {recovered.entries} entries")
+    return status
+
+
+@click.command(cls=Configured)
+@click.argument("cassettes", nargs=-1, required=True, metavar="CASSETTE...")
+@shared.directory
+@shared.secrets
+@shared.log_level
+def redact(cassettes: tuple[str, ...], directory: Path, **given: Any) -> int:
+    """Take secrets out of cassettes, in place; exit 1 where some must stay.
+
+    Stand-ins are as long as the secrets, so that lengths, chunk boundaries and framing stay true.
+    """
+    redactor = shared.redactor_of(given)
+    status = 0
+    for each in cassettes:
+        path = shared.cassette_file(each, directory)
+        leaks = clean_file(path, redactor)
+        for leak in leaks:
+            where = "" if leak.interaction is None else f"interaction {leak.interaction}, "
+            done = "redacted" if leak.cleanable else "stays, for it is inside a coding"
+            click.echo(f"{path}: {where}{leak.place}: {' and '.join(leak.kinds)}: {done}")
+            if not leak.cleanable:
+                status = EXIT_FAILED
+        if not leaks:
+            click.echo(f"{path}: no secrets")
     return status

@@ -9,12 +9,16 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from wiretape.cassette.secrets import Secrets
 
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("text", "json")
 
 _log = logging.getLogger("wiretape")
+_hidden: Secrets | None = None
 
 
 class TextLines(logging.Formatter):
@@ -23,7 +27,7 @@ class TextLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Render a record; further lines of its message stand as they are."""
         level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
-        return f"wiretape: {level}{super().format(record)}"
+        return _without_secrets(f"wiretape: {level}{super().format(record)}")
 
 
 class JsonLines(logging.Formatter):
@@ -42,7 +46,22 @@ class JsonLines(logging.Formatter):
             line["exception"] = self.formatException(record.exc_info)
         line |= getattr(record, "fields", {})
         # What a header or a path held may be no UTF-8; the escapes are ASCII in any case.
-        return json.dumps(line, default=str)
+        return _without_secrets(json.dumps(line, default=str))
+
+
+def hide(secrets: Secrets) -> None:
+    """From now on, keep these secrets out of what is said."""
+    global _hidden  # noqa: PLW0603  as all of logging, for the process as a whole
+    _hidden = secrets
+
+
+def _without_secrets(text: str) -> str:
+    if _hidden is None:
+        from wiretape.cassette.secrets import Secrets  # noqa: PLC0415  not for --version
+
+        hide(Secrets())
+    assert _hidden is not None  # noqa: S101  as just set
+    return _hidden.redact_text(text)
 
 
 def set_up(level: str, format_name: str) -> None:

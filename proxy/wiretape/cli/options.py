@@ -13,6 +13,8 @@ import click
 from click.core import ParameterSource
 
 from wiretape.cassette.library import cassette_path
+from wiretape.cassette.redaction import Redactor
+from wiretape.cassette.secrets import Secrets, compile_pattern
 from wiretape.cli import logs
 from wiretape.cli.pyproject import Config, Value, read_config
 from wiretape.core.addresses import (
@@ -136,6 +138,22 @@ directory = setting(
 )
 
 
+def checked_pattern(text: str) -> str:
+    """A regular expression for secrets.
+
+    Raises:
+        UsageError: it is none.
+    """
+    compile_pattern(text)
+    return text
+
+
+def redactor_of(given: dict[str, Any]) -> Redactor:
+    """What decides about secrets, from the options in `secrets`."""
+    names = frozenset(name.lower() for name in given["secret_header"])
+    return Redactor(Secrets(given["redact"], builtin=not given["keep_secrets"]), names)
+
+
 def _set_up_logging(key: str) -> Callable[[click.Context, click.Parameter, str], str]:
     """A callback that notes a value; whichever of the two comes last has both."""
 
@@ -166,6 +184,25 @@ log_level = together(
         expose_value=False,
         callback=_set_up_logging(_LOG_FORMAT),
         is_eager=True,
+    ),
+)
+secrets = together(
+    setting(
+        "--secret-header",
+        multiple=True,
+        metavar="NAME",
+        help="Redact this header too. Repeatable.",
+    ),
+    setting(
+        "--redact",
+        type=Parsed("REGEX", checked_pattern),
+        multiple=True,
+        help="Redact this too, in bodies, targets and headers. Repeatable.",
+    ),
+    setting(
+        "--keep-secrets",
+        is_flag=True,
+        help="Leave well-known keys, tokens and passwords in bodies as they are.",
     ),
 )
 listen = setting(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wiretape.cassette.loader import load
+from wiretape.cassette.cleaning import clean, leaks_in_text
+from wiretape.cassette.loader import load, loads, read_bytes
 from wiretape.cli import EXIT_FAILED
 from wiretape.cli import options as shared
 from wiretape.cli.options import Configured
@@ -18,6 +19,7 @@ from wiretape.errors import CassetteError, CorruptCassetteError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from wiretape.cassette.redaction import Redactor
     from wiretape.core.model import Cassette
 
 _WIDTH_WHEN_PIPED = 100
@@ -47,10 +49,12 @@ def show(cassette: str, directory: Path, *, as_json: bool, raw: bool) -> None:
 @click.argument("cassettes", nargs=-1, required=True, metavar="CASSETTE...")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 @shared.directory
+@shared.secrets
 @shared.log_level
-def check(cassettes: tuple[str, ...], directory: Path, *, as_json: bool) -> int:
-    """Check cassettes' format and endings; exit 1 if something is wrong."""
-    results = [_checked(shared.cassette_file(each, directory)) for each in cassettes]
+def check(cassettes: tuple[str, ...], directory: Path, *, as_json: bool, **given: Any) -> int:
+    """Check cassettes for their format, torn endings and secrets; exit 1 if something is wrong."""
+    redactor = shared.redactor_of(given)
+    results = [_checked(shared.cassette_file(each, directory), redactor) for each in cassettes]
     wrong = any(result["problems"] for result in results)
     if as_json:
         print_json({"ok": not wrong, "cassettes": results})
@@ -66,9 +70,10 @@ def check(cassettes: tuple[str, ...], directory: Path, *, as_json: bool) -> int:
     return EXIT_FAILED if wrong else 0
 
 
-def _checked(path: Path) -> dict[str, Any]:
+def _checked(path: Path, redactor: Redactor) -> dict[str, Any]:
     try:
-        cassette = load(path)
+        content = read_bytes(path)
+        cassette = loads(content, path)
     except CassetteError as error:
         where = (
             {"line": error.line, "entry": error.entry}
@@ -82,7 +87,7 @@ def _checked(path: Path) -> dict[str, Any]:
         "path": str(path),
         "interactions": len(cassette.interactions()),
         "chunks": sum(isinstance(entry, Chunk) for entry in cassette.entries),
-        "problems": _problems(cassette),
+        "problems": _problems(cassette) + _secrets(cassette, content, redactor),
     }
 
 
@@ -101,6 +106,28 @@ def _problems(cassette: Cassette) -> list[dict[str, Any]]:
         if each.end is None and f"interaction {each.number} " not in warned
     ]
     return problems
+
+
+def _secrets(cassette: Cassette, content: bytes, redactor: Redactor) -> list[dict[str, Any]]:
+    problems: list[dict[str, Any]] = [
+        {
+            "kind": "secret",
+            "interaction": leak.interaction,
+            "place": leak.place,
+            "secrets": list(leak.kinds),
+            "text": str(leak),
+        }
+        for leak in clean(cassette, redactor)[1]
+    ]
+    return problems or [
+        {
+            "kind": "secret",
+            "line": line,
+            "secrets": [kind],
+            "text": f"line {line}: a secret ({kind}); wiretape redact takes it out",
+        }
+        for line, kind in leaks_in_text(content, redactor)
+    ]
 
 
 def print_json(document: Any) -> None:

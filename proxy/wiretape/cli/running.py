@@ -95,6 +95,7 @@ class _Call:
 )
 @shared.directory
 @grace
+@shared.secrets
 @shared.log_level
 @click.pass_context
 def run(

@@ -13,7 +13,7 @@ import click
 from wiretape.cassette.library import expand_time
 from wiretape.cli import EXIT_FAILED, EXIT_STRICT
 from wiretape.cli import options as shared
-from wiretape.cli.logs import say
+from wiretape.cli.logs import hide, say
 from wiretape.cli.options import Configured, Parsed, setting, together
 from wiretape.core.matching import Level, Repeat, Rules
 from wiretape.core.model import Mode
@@ -61,16 +61,11 @@ _serving = together(
         help="Answer to this name in Host too, besides loopback ones. Repeatable.",
     ),
     grace,
+    shared.secrets,
     shared.log_level,
 )
 recording = together(
     shared.upstream,
-    setting(
-        "--secret-header",
-        multiple=True,
-        metavar="NAME",
-        help="Redact this header too. Repeatable.",
-    ),
     setting(
         "--max-body",
         type=Parsed("SIZE", shared.parse_size),
@@ -206,8 +201,11 @@ def settings_for(mode: Mode, given: dict[str, Any]) -> Settings:
         changes["allow_hosts"] = frozenset(name.lower() for name in given["allow_host"])
     if "grace" in given:
         changes["grace_s"] = given["grace"]
-    if "max_body" in given:
+    if "redact" in given:
         changes["secret_headers"] = frozenset(name.lower() for name in given["secret_header"])
+        changes["redact"] = given["redact"]
+        changes["keep_secrets"] = given["keep_secrets"]
+    if "max_body" in given:
         changes["max_body_bytes"] = given["max_body"]
         changes["keep_reading"] = given["keep_reading"]
     if "match" in given:
@@ -221,7 +219,9 @@ def settings_for(mode: Mode, given: dict[str, Any]) -> Settings:
         changes["order"] = given["order"]
         changes["order_timeout_s"] = given["order_timeout"]
     changes["strict"] = given.get("strict", False)
-    return replace(settings, **changes)
+    settings = replace(settings, **changes)
+    hide(settings.redactor().secrets)
+    return settings
 
 
 def _serve(mode: Mode, given: dict[str, Any]) -> int:

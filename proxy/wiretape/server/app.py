@@ -91,6 +91,7 @@ class App:
         self.sessions = Sessions(settings)
         self.in_flight: set[asyncio.Task[None]] = set()
         self.refused: dict[str, None] = {}
+        self._redactor = settings.redactor()
         self._control = Control(self.sessions, Viewing(settings, self.sessions))
         self._upstream: Upstream | None = None
         self._forwarder: Forwarder | None = None
@@ -124,7 +125,8 @@ class App:
         except ConnectionError:
             downstream.cut()  # the client left while it was written to
         except Exception:  # noqa: BLE001  a bug must cost one request, not the proxy
-            _log.exception("%s %s failed", request.method, request.raw_path)
+            shown = self._redactor.target(request.raw_path)
+            _log.exception("%s %s failed", request.method, shown)
             if downstream.began:
                 downstream.cut()
             else:
@@ -165,15 +167,25 @@ class App:
                 await session.replayer.play(found, downstream, incoming.target)
                 return
             if body is not None and session.mode is Mode.REPLAY:
-                downstream.answer(_miss(session.replayer, incoming, body))
+                downstream.answer(self._miss(session.replayer, incoming, body))
                 return
         assert self._forwarder is not None  # noqa: S101  a replay never comes here
         await self._forwarder.forward(incoming, downstream, session.recorder)
 
+    def _miss(self, replayer: Replayer, incoming: Incoming, body: Body) -> Answer:
+        miss = replayer.miss(incoming, body)
+        text = replayer.explain(miss)
+        shown = self._redactor.target(incoming.target)
+        _log.warning("missed: %s %s\n%s", incoming.method, shown, text)
+        extra = (*_NO_RETRY, ("Wiretape-Miss", miss.reason.value))
+        code = "wiretape_" + miss.reason.value.replace("-", "_")
+        return error_answer(400, incoming.target, text, code=code, extra=extra)
+
     def _refuse(
         self, request: web.BaseRequest, downstream: Downstream, error: WiretapeError
     ) -> None:
-        _log.warning("%s %s refused: %s", request.method, request.raw_path, error)
+        shown = self._redactor.target(request.raw_path)
+        _log.warning("%s %s refused: %s", request.method, shown, error)
         if isinstance(error, CassetteError) and len(self.refused) < _REFUSED_KEPT:
             self.refused[str(error)] = None
         if downstream.began:
@@ -190,15 +202,6 @@ class App:
         task = asyncio.get_running_loop().create_task(read_on(exchange, record))
         self.in_flight.add(task)
         task.add_done_callback(self.in_flight.discard)
-
-
-def _miss(replayer: Replayer, incoming: Incoming, body: Body) -> Answer:
-    miss = replayer.miss(incoming, body)
-    text = replayer.explain(miss)
-    _log.warning("missed: %s %s\n%s", incoming.method, incoming.target, text)
-    extra = (*_NO_RETRY, ("Wiretape-Miss", miss.reason.value))
-    code = "wiretape_" + miss.reason.value.replace("-", "_")
-    return error_answer(400, incoming.target, text, code=code, extra=extra)
 
 
 async def _body_to_match(body: bytes | StreamedBody, mode: Mode) -> Body | None:

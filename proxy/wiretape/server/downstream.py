@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from wiretape.cassette.secrets import Secrets
 from wiretape.core.routing import error_body
 from wiretape.server.framing import LAST_CHUNK, Framing
 from wiretape.server.headers import end_to_end
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, for no time: close() sends RST
 _RESET_WAIT_STEP_S = 0.001
 _RESET_WAIT_STEPS = 1000
+_SECRETS = Secrets()
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
@@ -211,7 +213,8 @@ def error_answer(
     code: str = "wiretape_error",
     extra: Headers = (),
 ) -> Answer:
-    """An error of the proxy's own, in the dialect of the target's API."""
+    """An error of the proxy's own, in the dialect of the target's API; it tells no secret."""
+    message = _SECRETS.redact_text(message)
     return json_answer(status, error_body(target, message, kind=kind, code=code), extra)
 
 

@@ -6,9 +6,11 @@ exact boundaries and for what arrived before a connection broke. Nothing is reco
 
 from __future__ import annotations
 
+import base64
 import errno
 import io
 from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes, urlsplit, urlunsplit
 
 import aiohttp
 from yarl import URL
@@ -108,7 +110,8 @@ class Upstream:
     """Whom the proxy calls.
 
     Args:
-        base_url: http or https, with a path if need be, without a trailing slash.
+        base_url: http or https, with a path if need be, without a trailing slash. A user and
+            password in it are sent with requests that bring no Authorization of their own.
         connect_timeout_s: how long a connection may take to be made.
         tls: how to check an https upstream's certificate; None for the system's way.
     """
@@ -120,7 +123,7 @@ class Upstream:
         connect_timeout_s: float = 30.0,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self.base_url = base_url
+        self.base_url, self._authorization = _without_credentials(base_url)
         self._session = aiohttp.ClientSession(
             connector=TappedConnector(limit=0, ssl=tls if tls is not None else True),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -156,6 +159,8 @@ class Upstream:
         """
         url = self.base_url + target
         fields = for_upstream(headers)
+        if self._authorization and not any(name.lower() == "authorization" for name, _ in fields):
+            fields.append(("Authorization", self._authorization))
         if length is not None:
             fields.append(("Content-Length", str(length)))
         try:
@@ -191,6 +196,16 @@ class Upstream:
     async def close(self) -> None:
         """Close all connections."""
         await self._session.close()
+
+
+def _without_credentials(url: str) -> tuple[str, str]:
+    """A URL without its user and password, and these as a field's value; empty if it has none."""
+    parts = urlsplit(url)
+    user_info, at, host = parts.netloc.rpartition("@")
+    if not at:
+        return url, ""
+    coded = base64.b64encode(unquote_to_bytes(user_info)).decode()
+    return urlunsplit(parts._replace(netloc=host)), f"Basic {coded}"
 
 
 def _outcome(error: Exception) -> Outcome:

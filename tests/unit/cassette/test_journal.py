@@ -409,3 +409,41 @@ def test_a_crash_under_the_same_name_is_recovered_before_the_next_recording(old,
     assert load(recovered).entries == life(5)[:1]
     assert str(recovered) in caplog.text
     assert names(old) == [recovered.name, "x.yaml"]
+
+
+def rewritten(final: Path, journal: Journal, new: bytes) -> list[bytes]:
+    """Write three chunks at once, then the middle one again."""
+    texts = [chunk_text(1, 2, data) for data in (b"data: a\n\n", b"data: 'secret'\n\n", b"z")]
+    write(journal, *life(1)[:2])
+    position = journal.bytes_written
+    journal.write("".join(texts))
+    journal.write(chunk_text(1, 3, b"after"))
+    journal.rewrite(position, texts[0], texts[1], chunk_text(1, 2, new))
+    journal.write(entry_text(life(1)[-1]))
+    journal.close()
+    return [each.data for each in load(final).entries if isinstance(each, Chunk)]
+
+
+def test_an_entry_can_be_written_again_in_its_place(final):
+    chunks = rewritten(final, begin(final), b"data: 'xxxxxx'\n\n")
+    assert chunks == [b"data: a\n\n", b"data: 'xxxxxx'\n\n", b"z", b"after"]
+    assert "secret" not in final.read_text()
+
+
+def test_an_entry_written_again_may_be_shorter(final):
+    chunks = rewritten(final, begin(final), b"data: xx\n\n")
+    assert chunks == [b"data: a\n\n", b"data: xx\n\n", b"z", b"after"]
+    assert "secret" not in final.read_text()
+
+
+def test_an_entry_can_be_written_again_in_an_indented_list(old):
+    entry = "  - {request: 9, at: 0, method: GET, target: /}\n"
+    old.write_text(header_text(RECORDED, UPSTREAM) + entry)
+    journal, _ = Journal.append_to(old)
+    assert rewritten(old, journal, b"data: 'xxxxxx'\n\n")[1] == b"data: 'xxxxxx'\n\n"
+    assert "secret" not in old.read_text()
+
+
+def test_a_longer_entry_ends_the_recording_rather_than_stay_as_it_was_unsaid(final):
+    with pytest.raises(JournalError, match="could not be redacted"):
+        rewritten(final, begin(final), b"data: " + b"x" * 99 + b"\n\n")

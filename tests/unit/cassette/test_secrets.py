@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from support.planted import PLANTED, grep
+from wiretape.cassette import secrets as secrets_module
+from wiretape.cassette.secrets import Found, Secrets, same_for_all_lengths, stand_in
+from wiretape.errors import UsageError
+
+SECRETS = Secrets()
+
+
+@pytest.mark.parametrize("name", PLANTED)
+@pytest.mark.parametrize("around", ["{}", "It is: {} and so on.", '"{}"', "key={}\nnext", "\\n{}"])
+def test_every_shape_is_found_wherever_it_stands(name: str, around: str):
+    text, secret = PLANTED[name]
+    content = around.format(text).encode()
+    redacted = SECRETS.redact(content)
+    assert not grep(secret, redacted)
+    assert len(redacted) == len(content)
+    assert SECRETS.find(redacted) == [], "a stand-in is no secret"
+    assert SECRETS.redact(redacted) == redacted
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_every_shape_is_found_in_json_and_in_json_inside_json(name: str):
+    text, secret = PLANTED[name]
+    for content in (json.dumps({"a": text}), json.dumps({"a": json.dumps({"b": text})})):
+        redacted = SECRETS.redact(content.encode())
+        assert not grep(secret, redacted)
+        assert not grep(json.dumps(secret)[1:-1], redacted)
+        assert json.loads(redacted).keys() == {"a"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sk-learn and scikit-learn, a task-force, disk-usage-by-user-and-by-directory",
+        "the container sk-estimator-container-div-item-parallel is CSS",
+        "Bearer token authentication uses the Authorization: Bearer header",
+        "Authorization: Basic is simple; basic understanding",
+        "https://example.com/a?b=c&page=2 and https://user@host/ and http://127.0.0.1:8080/x",
+        "postgres://user:password@localhost/db and https://${USER}:${PASS}@host",
+        '{"id":"chatcmpl-926","object":"chat.completion.chunk","system_fingerprint":"fp_44709d6fcb"}',
+        "call_wteop8bt msg_01XFDUDYJgAACzvnptvVoYEL toolu_01T1x1fJ34qAmk2tNTrN7Up6",
+        "AKIA is how they begin; hf_ too; xoxb- likewise; eyJ is base64 of a brace",
+        "req_011CSHoEeqs5C35K2UUqR7Fy and 550e8400-e29b-41d4-a716-446655440000",
+        "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A\n-----END PUBLIC KEY-----",
+    ],
+)
+def test_what_is_no_secret_stays(text: str):
+    assert SECRETS.find(text.encode()) == []
+
+
+@given(st.binary(max_size=300), st.sampled_from(sorted(PLANTED)), st.binary(max_size=300))
+def test_redacting_keeps_the_length_and_is_done_once(before: bytes, name: str, after: bytes):
+    content = before + b" " + PLANTED[name][0].encode() + b" " + after
+    redacted = SECRETS.redact(content)
+    assert len(redacted) == len(content)
+    assert not grep(PLANTED[name][1], redacted)
+    assert SECRETS.redact(redacted) == redacted
+
+
+FRAGMENTS = [
+    *(text[:cut] for text, _ in PLANTED.values() for cut in (8, 40, 400)),
+    *" \"'\\n/.:@?&=-_%AzJ9",
+    "\\u0026token=",
+    "%3Fkey%3D",
+]
+
+
+@given(st.lists(st.sampled_from(FRAGMENTS), max_size=12).map("".join))
+def test_the_quick_look_misses_nothing(text: str):
+    content = text.encode()
+    known = secrets_module._KNOWN  # noqa: SLF001  what is found without the quick look
+    found = [match.span(match.lastindex or 0) for match in known.finditer(content)]
+    assert [(each.start, each.end) for each in SECRETS.find(content)] == found
+
+
+def test_stand_ins_grow_by_their_end_alone():
+    for length in range(60):
+        assert stand_in("openai", 60).startswith(stand_in("openai", length))
+    assert stand_in("openai", 30) == b"REDACTED-openai-xxxxxxxxxxxxxx"
+
+
+def test_stand_ins_of_any_length_compare_alike():
+    one = SECRETS.redact(b"ask sk-" + b"a1" * 15 + b" now")
+    other = SECRETS.redact(b"ask sk-" + b"b2" * 30 + b" now")
+    assert one != other
+    assert same_for_all_lengths(one) == same_for_all_lengths(other)
+    assert same_for_all_lengths(b"nothing") == b"nothing"
+
+
+def test_the_users_patterns_say_which_part_is_secret():
+    secrets = Secrets([r"customer-\d+", r"pin: (\d+)", r"(?P<name>\w+)'s (?P<secret>\w+)"])
+    content = b"customer-123456 pin: 4711, ada's notebook"
+    kinds = [(each.kind, content[each.start : each.end]) for each in secrets.find(content)]
+    assert kinds == [
+        ("custom", b"customer-123456"),
+        ("custom", b"4711"),
+        ("custom", b"notebook"),
+    ]
+    redacted = secrets.redact(content)
+    assert redacted == b"REDACTED-custom pin: REDA, ada's REDACTED"
+    assert secrets.redact(redacted) == redacted
+
+
+def test_of_two_that_overlap_the_first_counts():
+    secrets = Secrets([r"\d+", r"1234-abcd"])
+    assert secrets.find(b"x 1234-abcd") == [Found("custom", 2, 11)]
+
+
+def test_only_the_users_patterns_where_the_shapes_are_switched_off():
+    secrets = Secrets([r"hush"], builtin=False)
+    key = PLANTED["openai"][0]
+    assert secrets.redact(f"hush {key}".encode()) == f"REDA {key}".encode()
+    assert not Secrets(builtin=False)
+    assert Secrets(builtin=False).find(key.encode()) == []
+
+
+@pytest.mark.parametrize("pattern", ["(", "a*", "", "\ud800"])
+def test_a_pattern_that_cannot_be_is_refused(pattern: str):
+    with pytest.raises(UsageError, match="--redact"):
+        Secrets([pattern])
+
+
+def test_text_that_is_no_utf_8_can_be_redacted():
+    key, secret = PLANTED["github"]
+    assert secret not in SECRETS.redact_text(f"\udcff {key}")
+    assert SECRETS.redact_text("\udcff") == "\udcff"
+
+
+def test_long_hostile_text_takes_no_long_time():
+    # Quadratic at the very worst would not end within a test's patience.
+    for piece in (
+        b"sk-",
+        b"://a:",
+        b"?key=",
+        b"-----BEGIN PRIVATE KEY-----",
+        b"eyJ-",
+        b"eyJ.",
+        b"%3F",
+        b"Bearer a",
+    ):
+        content = piece * 20_000
+        assert len(SECRETS.redact(content)) == len(content)

@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import json
+import random
+
+import pytest
+
+from support.planted import PLANTED, grep
+from wiretape.cassette.secrets import Secrets
+from wiretape.cassette.streamredaction import StreamRedactor, Written
+
+SECRETS = Secrets()
+STREAM = "text/event-stream"
+TRIALS = 12
+
+
+def event(text: str, number: int = 0) -> bytes:
+    payload = {"id": f"c-{number}", "choices": [{"index": 0, "delta": {"content": text}}]}
+    return b"data: " + json.dumps(payload, separators=(",", ":")).encode() + b"\n\n"
+
+
+def native(text: str, number: int = 0) -> bytes:
+    payload = {
+        "created_at": f"2026-11-22T10:31:02.{number * 7919}Z",
+        "message": {"role": "assistant", "content": text},
+        "done": False,
+    }
+    return json.dumps(payload, separators=(",", ":")).encode() + b"\n"
+
+
+def text_of(line: bytes) -> str:
+    payload = json.loads(line.removeprefix(b"data: "))
+    message = payload.get("message") or payload["choices"][0]["delta"]
+    return str(message["content"])
+
+
+def cut(content: str | bytes, dice: random.Random, longest: int) -> list:
+    pieces = []
+    while content:
+        size = dice.randint(1, longest)
+        pieces.append(content[:size])
+        content = content[size:]
+    return pieces
+
+
+class Journal:
+    """What is on the disk: as written, and at every moment, what was there."""
+
+    def __init__(self, redactor: StreamRedactor) -> None:
+        self.redactor = redactor
+        self.chunks: list[bytes] = []
+        self.places: dict[int, tuple[int, Written]] = {}
+
+    def write(self, batch: list[bytes], *, last_is_part: bool = False) -> None:
+        first = len(self.chunks)
+        pieces = [(data, last_is_part and data is batch[-1]) for data in batch]
+        safe = self.redactor.take(pieces)
+        assert [part for _, part in safe.pieces] == [part for _, part in pieces]
+        self.chunks += [data for data, _ in safe.pieces]
+        self.places |= {id(each): (first + index, each) for index, each in safe.watched}
+        for again in safe.again:
+            place = self.places[id(again)][0]
+            assert len(again.safe) == len(self.chunks[place])
+            self.chunks[place] = again.safe
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_secret_spread_over_events_is_redacted_as_in_one_piece(name: str):
+    text, secret = PLANTED[name]
+    whole = f"Here it is: {text} and that was it, thanks a lot for asking."
+    wanted = json.loads(SECRETS.redact(json.dumps(whole).encode()))
+    for seed in range(TRIALS):
+        dice = random.Random(seed)
+        spell = native if seed % 2 else event
+        tokens = cut(whole, dice, 3 + seed)
+        wire = [spell(token, index // 5) for index, token in enumerate(tokens)]
+        journal = Journal(StreamRedactor(SECRETS, "application/x-ndjson" if seed % 2 else STREAM))
+        while wire:
+            size = dice.randint(1, 4)
+            journal.write(wire[:size])
+            wire = wire[size:]
+        assert "".join(map(text_of, journal.chunks)) == wanted
+        assert not grep(secret, b"".join(map(str.encode, map(text_of, journal.chunks))))
+
+
+@pytest.mark.parametrize("name", PLANTED)
+@pytest.mark.parametrize("content_type", [STREAM, "text/plain", "application/json"])
+def test_a_secret_cut_anywhere_in_the_bytes_is_redacted_as_in_one_piece(
+    name: str, content_type: str
+):
+    text, secret = PLANTED[name]
+    whole = event("Before.") + event(f"It is: {text} indeed.") + event("After.")
+    wanted = SECRETS.redact(whole)
+    assert wanted != whole
+    for seed in range(TRIALS):
+        dice = random.Random(seed)
+        journal = Journal(StreamRedactor(SECRETS, content_type))
+        wire = cut(whole, dice, 5 * (seed + 1))
+        while wire:
+            size = dice.randint(1, 3)
+            journal.write(wire[:size], last_is_part=dice.random() < 0.5)
+            wire = wire[size:]
+        assert b"".join(journal.chunks) == wanted
+        assert not grep(secret, b"".join(journal.chunks))
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_at_no_moment_does_more_than_a_beginning_stand_in_the_journal(name: str):
+    text, secret = PLANTED[name]
+    journal = Journal(StreamRedactor(SECRETS, STREAM))
+    for number, character in enumerate(f"See {text} there"):
+        journal.write([event(character, number // 9)])
+        written = "".join(map(text_of, journal.chunks))
+        if "PRIVATE KEY" in secret:
+            assert not grep(secret, written.encode())
+        elif not name.startswith(("password", "aws")):  # which what follows them tells
+            assert secret[: len(secret) * 2 // 3 + 2] not in written
+    assert not grep(secret, written.encode())
+
+
+def test_a_batch_may_begin_and_end_inside_a_chunk():
+    key, secret = PLANTED["github"]
+    plain = [event(f" word{number}") for number in range(50)]
+    raw = event(f"x {key} y")
+    journal = Journal(StreamRedactor(SECRETS, STREAM))
+    journal.write([*plain, raw[:60]], last_is_part=True)
+    journal.write([raw[60:], *plain])
+    assert journal.chunks[:50] == plain
+    assert journal.chunks[52:] == plain
+    assert not grep(secret, b"".join(journal.chunks))
+    assert b"".join(journal.chunks[50:52]) == SECRETS.redact(raw)
+
+
+def test_what_holds_no_secret_is_given_back_as_it_came():
+    words = [
+        "It",
+        "calls",
+        "run_command",
+        "with",
+        '{"a":',
+        '"b\\c"}',
+        "&",
+        "sk-",
+        "eyJ",
+        "https://x.y/z?q=1",
+        "é",
+    ]
+    journal = Journal(StreamRedactor(SECRETS, STREAM))
+    wire = [event(words[index % len(words)], index // 7) for index in range(400)]
+    for start in range(0, 400, 7):
+        journal.write(wire[start : start + 7])
+    assert journal.chunks == wire
+
+
+def test_texts_of_other_kinds_are_lanes_of_their_own():
+    key, secret = PLANTED["slack"]
+    journal = Journal(StreamRedactor(SECRETS, STREAM))
+    for number, character in enumerate(key):
+        payload = {"delta": {"content": "abc "[number % 4], "arguments": character}}
+        journal.write([b"data: " + json.dumps(payload).encode() + b"\n\n"])
+    written = [json.loads(each[6:])["delta"] for each in journal.chunks]
+    assert not grep(secret, "".join(each["arguments"] for each in written).encode())
+    assert "".join(each["content"] for each in written) == ("abc " * 30)[: len(key)]
+
+
+def test_the_users_patterns_reach_over_chunks_too():
+    redactor = StreamRedactor(Secrets([r"customer-\d{6}"]), STREAM)
+    journal = Journal(redactor)
+    for token in ("for cus", "tomer", "-12", "34", "56", ", yes"):
+        journal.write([event(token)])
+    assert "".join(map(text_of, journal.chunks)) == "for REDACTED-custom, yes"
+    assert redactor.kinds == {"custom"}
+
+
+def test_a_secret_as_long_as_a_private_key_gets_is_followed_and_no_longer():
+    dashes = "-----"
+    endless = f"{dashes}BEGIN PRIVATE KEY{dashes}\n" + "aB3d" * 20_000
+    journal = Journal(StreamRedactor(SECRETS, "text/plain"))
+    for piece in cut(endless.encode(), random.Random(1), 3000):
+        journal.write([piece])
+    written = b"".join(journal.chunks)
+    assert b"aB3d" not in written[:8000]
+    assert len(written) == len(endless)
+    assert len(journal.redactor._lanes[b""].text) < 20_000  # noqa: SLF001  memory is bounded
