@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from support.clients import CLIENTS, NODE, PYTHON, Client, Results
+from support.clients_table import README, with_table
 from support.proxies import Proxy
 from support.rounds import Finishing
 from support.wire import ask
@@ -43,7 +44,7 @@ def _offline(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def installed(client: Client) -> Client:
     if client.version() is None:
-        pytest.skip(f"{client.package} is not installed: {client.how_to_install}")
+        pytest.skip(f"{client.package} ({client.language}) is not there: {client.how_to_install}")
     return client
 
 
@@ -93,3 +94,8 @@ def test_every_cassette_shows_what_it_is_for(client: Client):
     assert [each.outcome for each in left] == [Outcome.CLIENT_DISCONNECTED]
     assert recorded(client, "tools")["calls"] == Finishing.AS_CALLED.commands
     assert len(recorded(client, "cancelled")) == 3
+
+
+def test_the_readme_lists_what_is_replayed():
+    readme = README.read_text("utf-8")
+    assert readme == with_table(readme), "run: python tests/support/clients_table.py"
