@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 _MODES = ("replay", "once", "record", "new_episodes", "passthrough")
 _MARK = (
     "wiretape(name=None, *, mode=None, match=None, ignore=None, repeat=None, speed=None,"
-    " order=None, order_timeout=None, upstream=None, secret_headers=None, allow_unused=None):"
+    " order=None, order_timeout=None, upstream=None, secret_headers=None, redact=None,"
+    " keep_secrets=None, allow_unused=None):"
     " run the test against its cassette; fail it if its LLM traffic is not as recorded"
 )
 _INI = {
@@ -35,6 +36,8 @@ _INI = {
     "wiretape_order": ("string", "in which order: recorded, free, shuffle[:SEED]"),
     "wiretape_upstream": ("string", "whom to record (default: OLLAMA_HOST, else ollama)"),
     "wiretape_secret_headers": ("linelist", "headers to redact besides the well-known ones"),
+    "wiretape_redact": ("linelist", "regular expressions of secrets besides the well-known ones"),
+    "wiretape_keep_secrets": ("bool", "leave secrets of well-known shapes in bodies"),
     "wiretape_allow_unused": ("bool", "a recording that no request asked for is no failure"),
 }
 

@@ -463,6 +463,33 @@ def test_free():
     assert recorded(project) == ["test_it/test_free.yaml"]
 
 
+def test_a_test_does_not_record_over_what_another_one_has_just_recorded(
+    pytester: pytest.Pytester, engine: Engine, project: Path
+):
+    write(
+        pytester,
+        """
+@pytest.mark.wiretape("shared")
+def test_one():
+    ask("one")
+
+@pytest.mark.wiretape("shared")
+def test_two():
+    ask("two")
+""",
+    )
+    upstream = f"--wiretape-upstream={engine.url}"
+
+    result = pytester.runpytest("--wiretape-mode=record", upstream)
+    again = pytester.runpytest("--wiretape-mode=new_episodes", upstream)
+
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["wiretape: *shared.yaml was recorded by test_it.py::test_one *"])
+    again.assert_outcomes(passed=2)
+    assert engine.asked == ["one", "two"]
+    assert recorded(project) == ["shared.yaml"]
+
+
 def test_new_episodes_adds_what_is_new_and_minds_nothing_unused(
     pytester: pytest.Pytester, engine: Engine
 ):

@@ -113,7 +113,8 @@ class Background:
         return downstream.handed_back()
 
     async def _open(self, settings: Settings) -> None:
-        assert self._app is None  # noqa: S101  whoever opens closes
+        if self._app is not None:  # whoever opened it was interrupted before it could close it
+            await self._close(upstream_needed=False)
         app = App(settings)
         try:
             app.sessions.get(DEFAULT_SESSION)
@@ -126,7 +127,7 @@ class Background:
 
     async def _close(self, *, upstream_needed: bool) -> Summary:
         app, self._app = self._app, None
-        assert app is not None  # noqa: S101  as above
+        assert app is not None  # noqa: S101  whoever closes has opened
         await drain(app)
         for session in app.sessions.all():
             if upstream_needed and session.recorder is not None and session.recorder.unreachable:
@@ -134,5 +135,5 @@ class Background:
         return close_sessions(app)
 
     async def _summary(self) -> Summary:
-        assert self._app is not None  # noqa: S101  as above
+        assert self._app is not None  # noqa: S101  whoever closes has opened
         return summarize(self._app)

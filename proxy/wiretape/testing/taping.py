@@ -18,6 +18,7 @@ from wiretape.core.addresses import DEFAULT_UPSTREAM
 from wiretape.core.model import Mode
 from wiretape.core.routing import SessionName
 from wiretape.environment import client_environment, openai_base_url, upstream_of
+from wiretape.errors import UsageError
 from wiretape.server.background import Background
 from wiretape.server.sessions import Session
 from wiretape.server.settings import Settings
@@ -29,10 +30,23 @@ if TYPE_CHECKING:
     from wiretape.server.serve import Summary
 
 _BACKGROUND = pytest.StashKey[Background]()
+_RECORDED = pytest.StashKey[dict[Path, str]]()
 _IDLE = "no test that is marked with wiretape is running"
 _GRACE_S = 2.0
 _BESIDE = "cassettes"
-_INI = ("match", "ignore", "repeat", "speed", "order", "upstream", "secret_headers", "allow_unused")
+_INI = (
+    "mode",
+    "match",
+    "ignore",
+    "repeat",
+    "speed",
+    "order",
+    "upstream",
+    "secret_headers",
+    "redact",
+    "keep_secrets",
+    "allow_unused",
+)
 
 
 class Taping:
@@ -53,6 +67,8 @@ class Taping:
         name = wishes.name or cassette_name(item, ambiguous=ambiguous)
         self.cassette = directory / f"{name}.yaml"
         exists = self.cassette.exists()
+        if wishes.mode is Mode.RECORD:
+            _refuse_second_recording(item, self.cassette)
         self._record_command = record_command(item, "record" if exists else "once", wishes)
         self._seen_from = item.config.invocation_params.dir
         self._summary: Summary | None = None
@@ -122,12 +138,25 @@ class Taping:
             cassette=name,
             upstream=upstream,
             secret_headers=wishes.secret_headers,
+            redact=wishes.redact,
+            keep_secrets=wishes.keep_secrets,
             rules=wishes.rules,
             speed=wishes.speed,
             order=wishes.order,
             order_timeout_s=wishes.order_timeout_s,
             grace_s=_GRACE_S,
             record_command=self._record_command,
+        )
+
+
+def _refuse_second_recording(item: pytest.Item, cassette: Path) -> None:
+    """Keep a test from replacing what another one has just recorded."""
+    recorded = item.config.stash.setdefault(_RECORDED, {})
+    other = recorded.setdefault(cassette, item.nodeid)
+    if other != item.nodeid:
+        raise UsageError(
+            f"{cassette} was recorded by {other} in this run, which would be lost:"
+            " give each test a cassette of its own, or use new_episodes"
         )
 
 
@@ -150,7 +179,7 @@ def wishes_of(item: pytest.Item) -> Wishes:
     marks = [(mark.args, mark.kwargs) for mark in item.iter_markers("wiretape")]
     flags = {name: config.getoption(f"wiretape_{name}") for name in ("mode", "upstream", "order")}
     variables = {name: os.environ.get(f"WIRETAPE_{name.upper()}") for name in ("mode", "upstream")}
-    ini = {name: config.getini(f"wiretape_{name}") for name in ("mode", *_INI)}
+    ini = {name: config.getini(f"wiretape_{name}") for name in _INI}
     return gather(
         marks,
         [

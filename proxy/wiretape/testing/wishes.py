@@ -40,6 +40,8 @@ class Wishes:
         order_timeout_s: how long the order may wait for a request that does not come.
         upstream: base URL; None for the usual one.
         secret_headers: to redact besides the well-known ones, lower-case.
+        redact: regular expressions of other secrets.
+        keep_secrets: leave secrets of well-known shapes as they are.
         allow_unused: a recording that is not used is no failure.
     """
 
@@ -52,6 +54,8 @@ class Wishes:
     order_timeout_s: float
     upstream: str | None
     secret_headers: frozenset[str]
+    redact: tuple[str, ...]
+    keep_secrets: bool
     allow_unused: bool
 
 
@@ -89,6 +93,8 @@ def gather(
         order_timeout_s=wish("order_timeout"),
         upstream=wish("upstream"),
         secret_headers=wish("secret_headers"),
+        redact=wish("redact"),
+        keep_secrets=wish("keep_secrets"),
         allow_unused=wish("allow_unused"),
     )
 
@@ -161,6 +167,8 @@ _DEFAULTS: dict[str, Any] = {
     "order_timeout": 2.0,
     "upstream": None,
     "secret_headers": (),
+    "redact": (),
+    "keep_secrets": False,
     "allow_unused": False,
 }
 _PARSERS: dict[str, Callable[[Any], Any]] = {
@@ -174,5 +182,7 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
     "order_timeout": _seconds,
     "upstream": lambda value: None if value is None else parse_upstream(str(value)),
     "secret_headers": lambda value: frozenset(text.lower() for text in _texts(value)),
+    "redact": _texts,
+    "keep_secrets": bool,
     "allow_unused": bool,
 }

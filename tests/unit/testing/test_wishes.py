@@ -37,6 +37,8 @@ def test_a_mark_can_say_everything():
                 order_timeout=1,
                 upstream="http://box:1/",
                 secret_headers=["X-Mine"],
+                redact="hush-[0-9]+",
+                keep_secrets=True,
                 allow_unused=True,
             )
         ],
@@ -50,6 +52,8 @@ def test_a_mark_can_say_everything():
     assert (wishes.speed, wishes.order) == (Speed(4), Order("shuffle", 7))
     assert (wishes.order_timeout_s, wishes.upstream) == (1, "http://box:1")
     assert wishes.secret_headers == frozenset({"x-mine"})
+    assert wishes.redact == ("hush-[0-9]+",)
+    assert wishes.keep_secrets
     assert wishes.allow_unused
 
 
