@@ -2,8 +2,13 @@
 
 const base = new URL(".", location.href);
 
+/** The proxy is not there: it has ended, or cannot be reached. */
+export class Unreachable extends Error {}
+
 async function ask(path) {
-  const response = await fetch(new URL(path, base), { headers: { Accept: "application/json" } });
+  const response = await fetch(new URL(path, base), { headers: { Accept: "application/json" } }).catch(() => {
+    throw new Unreachable("The proxy does not answer. This is what was seen before.");
+  });
   if (response.ok) return response;
   let message = `${response.status} ${response.statusText}`;
   try {

@@ -61,9 +61,20 @@ function show() {
     const pick = pickOf(query);
     panes[0].choose(pick.number === null ? null : pick, "link");
   }
-  if (!names.length) main.replaceChildren(el("p", { class: "blank" }, "Nothing to see yet: record a cassette, and it appears at the side."));
+  if (!names.length) main.replaceChildren(nothingYet());
   list.mark(names);
   entitle();
+}
+
+function nothingYet() {
+  const lines = [`OPENAI_BASE_URL=${location.origin}/v1`, `OLLAMA_HOST=${location.origin}`, `ANTHROPIC_BASE_URL=${location.origin}`];
+  return el(
+    "div",
+    { class: "blank" },
+    el("h2", {}, "Nothing to see yet"),
+    el("p", {}, "What a proxy that records hears appears here as it comes. Point a client at it with one of these:"),
+    el("pre", {}, lines.join("\n")),
+  );
 }
 
 function pickOf(query) {

@@ -140,10 +140,13 @@ function columnsOf(lane, first, beyond, ruler, picked) {
 
 function drawTicks(context, columns, { y, high }, colours, dimmed, ruler) {
   const width = columns.length > 1 && columns.length < ruler.width / 9 ? 3 : 2;
+  context.fillStyle = colours.picked;
+  let covered = -Infinity;
   for (const column of columns) {
     if (!column.picked) continue;
-    context.fillStyle = colours.picked;
-    context.fillRect(column.x - width - 1, y - 2, width * 2 + 2, high + 4);
+    const left = Math.max(covered, column.x - width - 1);
+    covered = column.x + width + 1;
+    context.fillRect(left, y - 2, covered - left, high + 4);
   }
   KINDS.forEach((kind, index) => {
     const height = high * kind.height;
@@ -184,8 +187,8 @@ function drawEnding(context, lane, x, { y, high }, look) {
   if (ending === "whole") {
     context.strokeStyle = colours.muted;
     context.beginPath();
-    context.moveTo(x + 1, y + 3);
-    context.lineTo(x + 1, y + high - 3);
+    context.moveTo(x + 4, y + high * 0.3);
+    context.lineTo(x + 4, y + high);
     context.stroke();
   } else if (ending === "open") {
     context.fillStyle = look.live ? colours.error : colours.muted;

@@ -23,7 +23,7 @@ export class Inspector {
     this.form = "text";
     this.shown = "";
     this.content = el("div", { class: "content" });
-    this.element = el("section", { class: "inspector", "aria-label": "Chunk", tabindex: -1, hidden: true });
+    this.element = el("section", { class: "inspector", tabindex: -1, hidden: true });
   }
 
   async show(pick) {
@@ -94,7 +94,7 @@ export class Inspector {
     for (const each of this.buttons) each.setAttribute("aria-pressed", String(each.dataset.form === this.form));
     const pre = el("pre", { class: `bytes ${this.form}`, tabindex: 0 });
     if (this.form === "hex") pre.textContent = hex(this.data.subarray(0, HEX_LIMIT));
-    else pre.append(...visible(this.form === "pretty" ? laidOut(decoded(this.data)) : decoded(this.data)));
+    else pre.append(...(this.form === "pretty" ? visible(laidOut(decoded(this.data)), false) : visible(decoded(this.data), true)));
     const cut = this.size - (this.form === "hex" ? Math.min(HEX_LIMIT, this.data.length) : this.data.length);
     this.content.replaceChildren(pre, cut > 0 ? el("p", { class: "aside" }, `${bytes(cut)} more: save it to see all`) : "");
   }
@@ -109,14 +109,14 @@ function escaped(code) {
   return code < 256 ? `\\x${digits.padStart(2, "0")}` : `\\u${digits.padStart(4, "0")}`;
 }
 
-/** Text whose control characters can be seen; line feeds also break the line. */
-function visible(text) {
+/** Text whose control characters can be seen, line feeds only on request; these break the line. */
+function visible(text, feeds) {
   const pieces = [];
   let from = 0;
   for (const { 0: character, index } of text.matchAll(CONTROL)) {
     if (index > from) pieces.push(text.slice(from, index));
     const code = character.codePointAt(0);
-    pieces.push(el("span", { class: "control" }, SIGNS[character] ?? escaped(code)));
+    if (feeds || character !== "\n") pieces.push(el("span", { class: "control" }, SIGNS[character] ?? escaped(code)));
     if (character === "\n") pieces.push("\n");
     from = index + character.length;
   }

@@ -33,7 +33,7 @@ export class Lanes {
         "aria-roledescription": "timeline",
         "aria-keyshortcuts": "ArrowLeft ArrowRight ArrowUp ArrowDown Home End Enter Plus Minus",
       },
-      this.canvas,
+      el("div", { class: "under" }, this.canvas),
       this.rows,
     );
     this.element = el("div", { class: "timeline" }, this.axis, this.scroller);

@@ -1,7 +1,7 @@
 // One cassette on the page: its head, timeline, chunk and transcript, held together by what is
 // picked. Fetches the cassette, and goes on fetching while it is being recorded.
 
-import { fetchCassette } from "./api.js";
+import { fetchCassette, Unreachable } from "./api.js";
 import { button, counted, duration, el } from "./dom.js";
 import { Inspector } from "./inspector.js";
 import { KINDS, outcomeOf } from "./kinds.js";
@@ -104,6 +104,8 @@ export class Pane {
   fail(error) {
     this.element.setAttribute("aria-busy", "false");
     this.notes.replaceChildren(el("p", { class: "note failure", role: "alert" }, error.message));
+    // Time does not go on in a recording that nobody hears from.
+    if (error instanceof Unreachable) this.cassette.now = null;
   }
 
   close() {
@@ -121,6 +123,8 @@ export class Pane {
     this.title.replaceChildren(el("span", { class: "folder" }, folder), name.slice(folder.length));
     if (cassette.live) this.title.append(el("span", { class: "badge" }, "recording"));
     this.element.setAttribute("aria-label", name);
+    this.transcript.element.setAttribute("aria-label", `Transcript of ${name}`);
+    this.inspector.element.setAttribute("aria-label", `Chunk of ${name}`);
     this.followButton.hidden = !cassette.live;
     this.markFollowing();
     if (!cassette.version) return;
@@ -147,12 +151,13 @@ export class Pane {
       for (const bits of lane.kinds) for (let index = 0; index < KINDS.length; index += 1) if (bits & (1 << index)) counts[index] += 1;
       if (outcomeOf(lane).ending === "cancel") cancels += 1;
     }
-    const order = ["text", "reasoning", "tool", "finish", "error", "refusal", "other"];
-    const entries = order.map((id) => [id, KINDS.findIndex((kind) => kind.id === id)]).filter(([id, index]) => counts[index] || !["refusal", "other"].includes(id));
-    const items = entries.map(([id, index]) =>
-      this.legendItem(id, KINDS[index].label, counts[index], () => this.nextOf(1 << index)),
+    const shown = ["text", "reasoning", "tool", "refusal", "other", "finish", "error"]
+      .map((id) => KINDS.findIndex((kind) => kind.id === id))
+      .filter((index) => counts[index]);
+    const items = shown.map((index) =>
+      this.legendItem(KINDS[index].id, KINDS[index].label, counts[index], () => this.nextOf(1 << index)),
     );
-    items.splice(5, 0, this.legendItem("cancel", "cancel", cancels, () => this.nextCancel()));
+    if (cancels) items.push(this.legendItem("cancel", "cancel", cancels, () => this.nextCancel()));
     this.legend.replaceChildren(...items);
   }
 
@@ -162,7 +167,6 @@ export class Pane {
       {},
       button([el("span", { class: `swatch kind-${id}` }), label, el("span", { class: "count" }, count.toLocaleString("en"))], onclick, {
         class: "legend-item",
-        disabled: count === 0,
         title: `Next: ${label}`,
       }),
     );

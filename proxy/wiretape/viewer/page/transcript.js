@@ -19,7 +19,7 @@ export class Transcript {
     this.owner = `t${(owners += 1)}`;
     this.articles = new Map();
     this.blocks = new Map();
-    this.element = el("div", { class: "transcript", tabindex: 0, role: "region", "aria-label": "Transcript" });
+    this.element = el("div", { class: "transcript", tabindex: 0, role: "region" });
     this.element.addEventListener("click", (event) => this.click(event));
     this.element.addEventListener("mousemove", (event) => this.hovered(event));
     this.element.addEventListener("mouseleave", () => this.onhover(null));
@@ -238,7 +238,11 @@ class Article {
     close();
     if (unknown > MOST_UNKNOWN) rows.push(row("", el("p", { class: "aside" }, `${unknown - MOST_UNKNOWN} more like these`)));
     if (lane.summary) rows.push(row("answer", el("p", {}, lane.summary)));
-    for (const each of lane.breaks) rows.push(row("broken", el("p", { class: "broken" }, each.what), "who-error"));
+    const { ending } = outcomeOf(lane);
+    lane.breaks.forEach((each, index) => {
+      const how = index + 1 < lane.breaks.length || ending === "whole" ? "broken" : { cancel: "cancelled", open: "no end" }[ending] ?? "cut off";
+      rows.push(row(how, el("p", { class: "broken" }, each.what), how === "cancelled" ? "who-cancel" : "who-error"));
+    });
     return rows;
   }
 
