@@ -1,0 +1,84 @@
+"""Growth: what a chunk, a recording and a match cost as their number grows. It should stay flat."""
+
+from __future__ import annotations
+
+from loads import CHUNKS_BESIDE_EVENTS, Load, Meter
+from recordings import Recorded, write_cassette
+from systems import PATH, SYSTEMS, Bench, ask, free_port, wiretape
+
+Points = list[tuple[float, float]]
+"""(how many, what one costs in microseconds of CPU time)."""
+
+
+def over_streams(
+    bench: Bench, meter: Meter, upstream: int, counts: list[int], chunks: int
+) -> Points:
+    """The cost of a chunk recorded, by how many streams there are; flat out."""
+    points: Points = []
+    with bench.running(SYSTEMS["wiretape record"], upstream) as server:
+        for streams in counts:
+            load = Load(streams, chunks // streams - CHUNKS_BESIDE_EVENTS)
+            run = meter.run(SYSTEMS["wiretape record"], server, "growth", load)
+            points.append((streams, run["cpu_us_per_chunk"]))
+    return points
+
+
+def over_session(bench: Bench, meter: Meter, upstream: int, chunks: int) -> Points:
+    """The cost of a chunk recorded, by how many the session has recorded before."""
+    load = Load(64, 500, warmup=0)
+    points: Points = []
+    with bench.running(SYSTEMS["wiretape record"], upstream) as server:
+        before = 0
+        while before < chunks:
+            options = [*load.options(), "--key", f"after-{before}"]
+            result = meter.client(server, f"/@long{PATH}", options)
+            each = load.chunks * result["answers"]
+            points.append((max(before, 10), result["cpu_s"] / each * 1e6))
+            before += each
+    return points
+
+
+def over_answer(
+    bench: Bench, meter: Meter, upstream: int, counts: list[int], chunks: int
+) -> Points:
+    """The cost of a chunk recorded, by how many its answer has; the request's own cost taken off.
+
+    Eight streams; answers follow one another until there have been as many chunks.
+    """
+    points: Points = []
+    with bench.running(SYSTEMS["wiretape record"], upstream) as server:
+
+        def cost_us(count: int) -> float:
+            requests = max(1, chunks // count // 8)
+            load = Load(8, count - CHUNKS_BESIDE_EVENTS, requests=requests)
+            run = meter.run(SYSTEMS["wiretape record"], server, "growth", load)
+            return float(run["cpu_us_per_answer"])
+
+        shortest = 1 + CHUNKS_BESIDE_EVENTS
+        request_us = cost_us(shortest)
+        for count in counts:
+            points.append((count, (cost_us(count) - request_us) / (count - shortest)))
+    return points
+
+
+def over_library(bench: Bench, meter: Meter, counts: list[int], requests: int) -> Points:
+    """The cost of a request replayed, by how many interactions the cassette holds."""
+    points: Points = []
+    for count in counts:
+        place, port = bench.place(f"matching-{count}"), free_port()
+        write_cassette(place / "many.yaml", Recorded(count, 1))
+        command = [
+            *wiretape("replay", str(place / "many.yaml"), "--log-level", "error"),
+            *("--repeat", "loop", "--listen", f"127.0.0.1:{port}"),
+        ]
+        streams = min(count, 10)
+        with bench.process(command, place, port) as server:
+            each = min(count, requests) // streams
+            options = ["--streams", str(streams), "--requests", str(each), "--n", "1"]
+            costs = []
+            for _ in range(1 + max(1, requests // (each * streams))):
+                result = meter.client(server, PATH, [*options, "--gap-us", "100", "--replay", "1"])
+                ask(server, "POST", "/_wiretape/sessions/many/rewind")
+                costs.append(result["cpu_s"] / result["answers"] * 1e6)
+            points.append((count, sum(costs[1:]) / len(costs[1:])))
+    return points
