@@ -6,12 +6,12 @@ Knows names and directories; opens no cassette.
 from __future__ import annotations
 
 import os
-import unicodedata
 from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wiretape.cassette.partfile import is_held
+from wiretape.core.routing import check_cassette_name
 from wiretape.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,11 +21,6 @@ if TYPE_CHECKING:
 SUFFIX = ".yaml"
 PART_SUFFIX = ".yaml.part"
 
-# A file name has 255 bytes; the time, a number and `.yaml.part` must still fit.
-_LONGEST_SEGMENT = 200
-_FORBIDDEN = {"\\": "a backslash", "~": "`~` (it separates a session's label)"}
-_FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
-
 
 def cassette_path(directory: Path, name: str) -> Path:
     """The file of the cassette NAME: `NAME.yaml` in the directory; `/` leads into folders.
@@ -33,9 +28,7 @@ def cassette_path(directory: Path, name: str) -> Path:
     Raises:
         UsageError: no cassette can have the name, or it leads out of the directory.
     """
-    stem = name.removesuffix(SUFFIX)
-    _check_name(name, stem)
-    path = directory / (stem + SUFFIX)
+    path = directory / (check_cassette_name(name) + SUFFIX)
     try:
         inside = path.resolve().is_relative_to(directory.resolve())
     except (OSError, RuntimeError) as error:
@@ -43,29 +36,6 @@ def cassette_path(directory: Path, name: str) -> Path:
     if not inside:
         raise UsageError(f"the cassette name {name!r} leads out of {directory}")
     return path
-
-
-def _check_name(name: str, stem: str) -> None:
-    if not stem:
-        raise UsageError("a cassette's name must not be empty")
-    for character in stem:
-        what = _FORBIDDEN.get(character)
-        if what is None and unicodedata.category(character) in _FORBIDDEN_CATEGORIES:
-            what = f"the character U+{ord(character):04X}"
-        if what is not None:
-            raise UsageError(f"the cassette name {name!r} must not hold {what}")
-    if stem.startswith("/"):
-        raise UsageError(f"the cassette name {name!r} must not be an absolute path")
-    for segment in stem.split("/"):
-        if segment.startswith(".") or not segment:
-            raise UsageError(
-                f"the cassette name {name!r} must not hold {segment or 'an empty part'!r}:"
-                " no part of it may be empty or begin with a dot",
-            )
-        if len(segment.encode()) > _LONGEST_SEGMENT:
-            raise UsageError(
-                f"a part of the cassette name {name[:20]!r}… is over {_LONGEST_SEGMENT} bytes long",
-            )
 
 
 def timestamp_name(now: datetime) -> str:

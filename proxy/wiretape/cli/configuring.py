@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import get_completion_class
 
+from wiretape.cassette.secrets import Secrets
 from wiretape.cli import group
 from wiretape.cli.options import Configured, Setting, config_of
 from wiretape.cli.reading import print_json
@@ -69,6 +70,10 @@ def _row(context: click.Context, option: Setting, value: Any) -> dict[str, Any]:
         value = upstream_of(os.environ)
         if os.environ.get("OLLAMA_HOST", "").strip():
             source, origin = "environment", "OLLAMA_HOST"
+    if option.key == "token" and value:
+        value = "(set)"
+    if option.key == "upstream":
+        value = Secrets().redact_text(str(value))
     if isinstance(value, tuple | list):
         value = [_plain(each) for each in value]
     return {

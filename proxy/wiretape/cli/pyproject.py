@@ -37,6 +37,7 @@ SETTINGS = frozenset(
         "shuffle",
         "speed",
         "strict",
+        "token",
         "upstream",
     }
 )

@@ -60,6 +60,13 @@ _serving = together(
         metavar="NAME",
         help="Answer to this name in Host too, besides loopback ones. Repeatable.",
     ),
+    setting(
+        "--token",
+        default=None,
+        metavar="TOKEN",
+        help="What clients must bring: in Wiretape-Token, as their API key, or as /~TOKEN in the"
+        " base URL. Better said in WIRETAPE_TOKEN.",
+    ),
     grace,
     shared.secrets,
     shared.log_level,
@@ -198,6 +205,7 @@ def settings_for(mode: Mode, given: dict[str, Any]) -> Settings:
     changes: dict[str, Any] = {}
     if listen is not None:
         changes["listen"] = listen
+        changes["token"] = given["token"] or None
         changes["allow_hosts"] = frozenset(name.lower() for name in given["allow_host"])
     if "grace" in given:
         changes["grace_s"] = given["grace"]

@@ -15,7 +15,9 @@ from wiretape.errors import UsageError
 CONTROL_PREFIX = "/_wiretape/"
 
 _SESSION_PREFIX = "/@"
+# A file name has 255 bytes; the time, a number and `.yaml.part` must still fit.
 _SEGMENT_LIMIT_BYTES = 200
+_FORBIDDEN = {"\\": "a backslash", "/": "a slash", "~": "`~` (it separates a session's label)"}
 
 
 class Dialect(enum.Enum):
@@ -124,16 +126,18 @@ def check_cassette_name(name: str) -> str:
 
 
 def _check_segment(segment: str, whole: str) -> None:
-    if segment in {"", ".", ".."}:
-        raise UsageError(f"bad cassette name {whole!r}: it must stay inside the cassette directory")
-    if any(character in "\\/~" or not character.isprintable() for character in segment):
+    for character in segment:
+        if character in _FORBIDDEN or not character.isprintable():
+            what = _FORBIDDEN.get(character, f"the character U+{ord(character):04X}")
+            raise UsageError(f"bad cassette name {whole!r}: it must not hold {what}")
+    if not segment or segment.startswith("."):
         raise UsageError(
-            f"bad cassette name {whole!r}: a name may not hold a backslash, ~,"
-            " or a control character"
+            f"bad cassette name {whole!r}: it must stay inside the cassette directory, and no part"
+            " of it may be empty or begin with a dot"
         )
-    if len(segment.encode("utf-8", "surrogatepass")) > _SEGMENT_LIMIT_BYTES:
+    if len(segment.encode()) > _SEGMENT_LIMIT_BYTES:
         raise UsageError(
-            f"bad cassette name: a part of it is longer than {_SEGMENT_LIMIT_BYTES} bytes"
+            f"bad cassette name: a part of it is over {_SEGMENT_LIMIT_BYTES} bytes long"
         )
 
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from wiretape.core.addresses import host_allowed, is_loopback, name_in_host
 from wiretape.core.model import Body, Mode
 from wiretape.core.routing import CONTROL_PREFIX, route, without_session
 from wiretape.errors import CassetteError, CassetteNotFoundError, WiretapeError
+from wiretape.server.access import Access
 from wiretape.server.control import Control
 from wiretape.server.downstream import Answer, Downstream, error_answer
 from wiretape.server.forwarder import Forwarder, Incoming, StreamedBody, read_body, read_on
@@ -92,12 +92,10 @@ class App:
         self.in_flight: set[asyncio.Task[None]] = set()
         self.refused: dict[str, None] = {}
         self._redactor = settings.redactor()
+        self._access = Access(settings)
         self._control = Control(self.sessions, Viewing(settings, self.sessions))
         self._upstream: Upstream | None = None
         self._forwarder: Forwarder | None = None
-        # Beyond loopback nobody knows the names it goes by, unless they are said: as in a container
-        # whose port is published on loopback, where a web page gets at it just the same.
-        self._checks_host = is_loopback(settings.listen.host) or bool(settings.allow_hosts)
         if settings.mode is not Mode.REPLAY:
             self._upstream = Upstream(settings.upstream)
             self._forwarder = Forwarder(
@@ -125,7 +123,7 @@ class App:
         except ConnectionError:
             downstream.cut()  # the client left while it was written to
         except Exception:  # noqa: BLE001  a bug must cost one request, not the proxy
-            shown = self._redactor.target(request.raw_path)
+            shown = self._redactor.target(self._access.target(request.raw_path))
             _log.exception("%s %s failed", request.method, shown)
             if downstream.began:
                 downstream.cut()
@@ -137,16 +135,16 @@ class App:
         return downstream.handed_back()
 
     async def _dispatch(self, request: web.BaseRequest, downstream: Downstream) -> None:
-        if self._checks_host and not host_allowed(
-            request.headers.get("Host"), self.settings.allow_hosts
-        ):
-            host = request.headers.get("Host", "")
-            flag = f"--allow-host {name_in_host(host)}"
-            text = f"the host {host!r} is not allowed; start wiretape with {flag}"
-            downstream.answer(error_answer(403, request.raw_path, text, kind="permission_error"))
+        refusal = self._access.refusal(request)
+        if refusal is not None:
+            answer, closes = refusal
+            downstream.answer(answer)
+            if closes:
+                downstream.cut()
             return
-        headers = from_raw(request.raw_headers)
-        where = route(request.raw_path, request.headers.get(CASSETTE_HEADER))
+        headers = self._access.headers(from_raw(request.raw_headers))
+        target = self._access.target(request.raw_path)
+        where = route(target, request.headers.get(CASSETTE_HEADER))
         if where.target.startswith(CONTROL_PREFIX) or where.target == CONTROL_PREFIX[:-1]:
             await self._control.answer(request, downstream, where.target)
             return
@@ -184,7 +182,8 @@ class App:
     def _refuse(
         self, request: web.BaseRequest, downstream: Downstream, error: WiretapeError
     ) -> None:
-        shown = self._redactor.target(request.raw_path)
+        raw_target = self._access.target(request.raw_path)
+        shown = self._redactor.target(raw_target)
         _log.warning("%s %s refused: %s", request.method, shown, error)
         if isinstance(error, CassetteError) and len(self.refused) < _REFUSED_KEPT:
             self.refused[str(error)] = None
@@ -195,7 +194,7 @@ class App:
         extra = _NO_RETRY
         if isinstance(error, CassetteNotFoundError):
             extra += (("Wiretape-Miss", "no-match"),)
-        target = without_session(request.raw_path)
+        target = without_session(raw_target)
         downstream.answer(error_answer(status, target, str(error), extra=extra))
 
     def _take_over(self, exchange: Exchange, record: Unrecorded) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -13,10 +14,18 @@ from wiretape.server.downstream import Answer, error_answer, json_answer
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from wiretape.core.model import Headers
     from wiretape.server.downstream import Downstream
     from wiretape.server.sessions import Sessions
     from wiretape.server.viewing import Viewing
 
+# No page of another site may make a script, a picture or a frame of what is answered here.
+_GUARDS: Headers = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("X-Frame-Options", "DENY"),
+    ("Cache-Control", "no-store"),
+)
 _SESSION = re.compile(r"sessions/([^/]+)(?:/(rewind|close))?/?")
 
 
@@ -33,7 +42,10 @@ class Control:
         Raises:
             WiretapeError: a session cannot be closed, or its name is no good.
         """
-        downstream.answer(await self._answer(request, target))
+        answer = await self._answer(request, target)
+        given = {name.lower() for name, _ in answer.headers}
+        guards = tuple(each for each in _GUARDS if each[0].lower() not in given)
+        downstream.answer(replace(answer, headers=answer.headers + guards))
 
     async def _answer(self, request: web.BaseRequest, target: str) -> Answer:
         path = target.partition("?")[0].removeprefix(CONTROL_PREFIX)

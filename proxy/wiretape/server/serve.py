@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from wiretape.cassette.library import find_abandoned
-from wiretape.core.addresses import Address
+from wiretape.core.addresses import Address, is_loopback
 from wiretape.core.model import Mode
 from wiretape.core.routing import DEFAULT_SESSION
 from wiretape.errors import UsageError, WiretapeError
@@ -127,6 +127,12 @@ async def start(settings: Settings) -> Running:
         CassetteError: what it is to replay cannot be read.
     """
     _check_directory(settings)
+    if settings.token is None and not is_loopback(settings.listen.host):
+        _log.warning(
+            "%s can be reached from other machines: whoever reaches it can use the upstream and"
+            " read the cassettes; set WIRETAPE_TOKEN to ask for a token",
+            settings.listen,
+        )
     app = App(settings)
     try:
         if settings.mode is Mode.REPLAY and (settings.cassette or settings.cassettes):

@@ -27,6 +27,7 @@ class Settings:
         cassettes: the files that the default session replays; all in `directory` if empty.
         upstream: base URL without trailing slash.
         listen: where to listen.
+        token: what clients must bring, if any.
         allow_hosts: names in Host that are answered to besides loopback ones, lower-case. Host is
             checked while listening on loopback, and anywhere if there are any.
         secret_headers: header names to redact besides the well-known ones, lower-case.
@@ -51,6 +52,7 @@ class Settings:
     cassettes: tuple[Path, ...] = ()
     upstream: str = DEFAULT_UPSTREAM
     listen: Address = field(default_factory=lambda: parse_listen(DEFAULT_LISTEN))
+    token: str | None = None
     allow_hosts: frozenset[str] = frozenset()
     secret_headers: frozenset[str] = frozenset()
     redact: tuple[str, ...] = ()

@@ -37,8 +37,8 @@ def test_a_name_is_a_file_in_the_directory(tmp_path, name, file):
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("", "must not be empty"),
-        (".yaml", "must not be empty"),
+        ("", "may be empty"),
+        (".yaml", "may be empty"),
         ("/etc/passwd", "must not be an absolute path"),
         ("..", "begin with a dot"),
         ("../a", "begin with a dot"),

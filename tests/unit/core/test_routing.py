@@ -49,6 +49,7 @@ def test_a_target_is_split_into_session_and_upstream_target(
         "a//b",
         "a/",
         ".",
+        "a/.hidden",
         "a\0b",
         "a\nb",
         "a\\b",

@@ -1,0 +1,121 @@
+"""Who may ask what: the name in Host, the token, the page that a request comes from.
+
+Knows one request's head at a time; what is then done about it is for others.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from wiretape.core.addresses import host_allowed, is_loopback, name_in_host
+from wiretape.core.routing import CONTROL_PREFIX
+from wiretape.server.downstream import error_answer
+from wiretape.server.headers import TOKEN_HEADER
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from wiretape.core.model import Headers
+    from wiretape.server.downstream import Answer
+    from wiretape.server.settings import Settings
+
+_TOKEN_PREFIX = "/~"  # noqa: S105  where a token stands in a path
+_HEALTH = f"{CONTROL_PREFIX}health"
+_READING = frozenset({"GET", "HEAD"})
+_OWN_SITES = frozenset({"same-origin", "none"})
+_CREDENTIALS = frozenset({"authorization", "x-api-key", "api-key"})
+_CHALLENGE: Headers = (("WWW-Authenticate", 'Basic realm="wiretape", charset="UTF-8"'),)
+
+
+class Access:
+    """Lets requests in or says why not."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._allow_hosts = settings.allow_hosts
+        self._token = settings.token or ""
+        # Beyond loopback nobody knows the names it goes by, unless they are said: as in a container
+        # whose port is published on loopback, where a web page gets at it just the same.
+        self._checks_host = is_loopback(settings.listen.host) or bool(settings.allow_hosts)
+
+    def target(self, raw_target: str) -> str:
+        """A request target without the `/~TOKEN` that it may begin with."""
+        if self._token and raw_target.startswith(_TOKEN_PREFIX):
+            segment, slash, rest = raw_target[len(_TOKEN_PREFIX) :].partition("/")
+            if self._is_token(unquote(segment)):
+                return slash + rest or "/"
+        return raw_target
+
+    def headers(self, headers: Headers) -> Headers:
+        """A request's fields without those that brought the token: it is none of the upstream's."""
+        if not self._token:
+            return headers
+        return tuple(
+            (name, value)
+            for name, value in headers
+            if name.lower() not in _CREDENTIALS or not self._holds_token(value)
+        )
+
+    def refusal(self, request: web.BaseRequest) -> tuple[Answer, bool] | None:
+        """What to answer in place of serving the request, and whether to close the connection.
+
+        None if it may come in.
+        """
+        raw_target = request.raw_path
+        host = request.headers.get("Host")
+        if self._checks_host and not host_allowed(host, self._allow_hosts):
+            text = f"the host {host!r} is not allowed; start wiretape with --allow-host"
+            text = f"{text} {name_in_host(host or '')}"
+            return error_answer(403, raw_target, text, kind="permission_error"), False
+        coding = request.headers.get("Transfer-Encoding")
+        if coding is not None and (coding.lower() != "chunked" or request.version < (1, 1)):
+            # Another hop could find another end of this body (RFC 9112, section 6.1).
+            text = f"the Transfer-Encoding {coding!r} is not understood here; send chunked or none"
+            return error_answer(400, raw_target, text), True
+        target = self.target(raw_target)
+        if self._token and target is raw_target and not self._brings_token(request):
+            if target == _HEALTH and request.method in _READING:
+                return None
+            text = (
+                "a token is needed here: send the header Wiretape-Token, or the token as the API"
+                " key, or /~TOKEN before the path in the base URL"
+            )
+            answer = error_answer(401, target, text, kind="authentication_error", extra=_CHALLENGE)
+            return answer, False
+        if target.startswith(CONTROL_PREFIX) and request.method not in _READING:
+            return self._cross_site_refusal(request, target)
+        return None
+
+    def _cross_site_refusal(
+        self, request: web.BaseRequest, target: str
+    ) -> tuple[Answer, bool] | None:
+        site = request.headers.get("Sec-Fetch-Site", "none").lower()
+        origin = request.headers.get("Origin")
+        own = origin is None or urlsplit(origin).netloc == request.headers.get("Host", "")
+        if site in _OWN_SITES and own:
+            return None
+        text = "a page of another site may not change anything here"
+        return error_answer(403, target, text, kind="permission_error"), False
+
+    def _brings_token(self, request: web.BaseRequest) -> bool:
+        return self._is_token(request.headers.get(TOKEN_HEADER, "")) or any(
+            self._holds_token(request.headers.get(name, "")) for name in _CREDENTIALS
+        )
+
+    def _holds_token(self, value: str) -> bool:
+        scheme, _, credentials = value.strip().partition(" ")
+        if scheme.lower() == "basic":
+            try:
+                pair = base64.b64decode(credentials, validate=True).decode()
+            except (binascii.Error, ValueError):
+                return False
+            return self._is_token(pair.partition(":")[2])
+        return self._is_token(credentials.strip() if scheme.lower() == "bearer" else value)
+
+    def _is_token(self, text: str) -> bool:
+        # In constant time, so that nobody can find it out letter by letter.
+        given = text.strip().encode("utf-8", "surrogateescape")
+        return hmac.compare_digest(given, self._token.encode())
