@@ -374,13 +374,14 @@ async def test_garbage_from_the_upstream_is_not_passed_on_and_logged(
         scripted_upstream([b"this is no HTTP\r\n\r\n", "close"], [OK]) as upstream,
         proxy("record", upstream=upstream.url, cassette="g") as recording,
     ):
-        answer = await ask(recording.url, "GET", "/1")
+        answer = await ask(recording.url, "GET", "/1?key=secret")
         assert answer.ending == "closed"
         assert (await ask(recording.url, "GET", "/2")).body == b"ok"
     outcomes = [entry["outcome"] for entry in entries(tmp_path / "g.yaml") if "end" in entry]
     assert outcomes == ["upstream_closed", "complete"]
     assert "GET /1: no response from the upstream" in caplog.text
     assert "not HTTP" in caplog.text
+    assert "secret" not in caplog.text
 
 
 @pytest.mark.parametrize(

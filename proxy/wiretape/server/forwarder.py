@@ -215,7 +215,8 @@ async def _answer_for_upstream(
     incoming: Incoming, downstream: Downstream, record: Unrecorded, error: UpstreamError
 ) -> None:
     """Answer in place of an upstream that gave no response."""
-    _log.warning("%s %s: %s", incoming.method, incoming.target, error)
+    path = incoming.target.partition("?")[0]  # a query can hold a key
+    _log.warning("%s %s: %s", incoming.method, path, error)
     status = _GATEWAY_STATUSES.get(error.outcome)
     if status is None:
         # It took the request and hung up: so does the proxy, as the client would have seen.
