@@ -87,10 +87,11 @@ class Verification:
         if self.skipped:
             numbers = ", ".join(f"#{number}" for number in self.skipped)
             lines.append(f"skipped, for their request bodies were not kept: {numbers}")
-        verdict = "the same" if self.same else f"{len(self.differences)} differences"
+        count = len(self.differences)
+        verdict = "are the same" if self.same else f"differ in {count} place{'s'[: count != 1]}"
         lines.append(
             f"{self.interactions} interactions, {self.chunks} chunks, {self.size_bytes} bytes:"
-            f" bytes, boundaries, endings and order are {verdict}"
+            f" bytes, boundaries, endings and order {verdict}"
         )
         if self.timing is not None:
             lines.append(

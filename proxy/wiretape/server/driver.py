@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _HEALTH = f"{CONTROL_PREFIX}health"
 _MOST_CONNECTIONS = 200
 
+_LONGEST_PAUSE_US = 1_000_000
+
 
 @dataclass(slots=True)
 class Received:
@@ -131,7 +133,8 @@ async def drive(cassette: Cassette, base_url: str, speed: Speed) -> list[Receive
     """Send every request of a cassette that has its body, and gather the answers.
 
     At instant speed a request goes out once all has come that had come before it in the
-    recording; else at its recorded time.
+    recording; else at its recorded time, with no more than a second of each pause in which
+    nothing was going on: a recording that was continued (`new_episodes`) can hold days of it.
 
     Returns:
         One item for each request sent, in order of the recorded requests.
@@ -142,12 +145,13 @@ async def drive(cassette: Cassette, base_url: str, speed: Speed) -> list[Receive
     ]
     gates = _Gates(interactions)
     start = asyncio.get_running_loop().create_future()
+    asked_at_us = _without_pauses(interactions)
 
     async def ask(interaction: Interaction) -> Received:
         if speed.factor is None:
             await gates.wait(interaction.number)
         else:
-            due_ns = await start + round(interaction.request.at_us * 1000 / speed.factor)
+            due_ns = await start + round(asked_at_us[interaction.number] * 1000 / speed.factor)
             await asyncio.sleep(max(0, due_ns - monotonic_ns()) / 1e9)
         return await _ask(upstream, interaction, gates)
 
@@ -177,6 +181,19 @@ def _most_at_once(interactions: Sequence[Interaction]) -> int:
     changes = [(each.positions[0], 1) for each in interactions]
     changes += [(each.positions[-1], -1) for each in interactions]
     return max(itertools.accumulate(change for _, change in sorted(changes)), default=0)
+
+
+def _without_pauses(interactions: Sequence[Interaction]) -> dict[int, int]:
+    """When each request is due, in microseconds from the start, by interaction."""
+    due_us: dict[int, int] = {}
+    skipped_us = busy_until_us = 0
+    for each in interactions:
+        at_us = each.request.at_us
+        skipped_us += max(0, at_us - busy_until_us - _LONGEST_PAUSE_US)
+        due_us[each.number] = at_us - skipped_us
+        last = each.end or (each.chunks[-1] if each.chunks else each.response)
+        busy_until_us = max(busy_until_us, at_us, last.at_us if last else at_us)
+    return due_us
 
 
 async def _ask(upstream: Upstream, interaction: Interaction, gates: _Gates) -> Received:
