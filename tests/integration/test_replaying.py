@@ -404,3 +404,10 @@ async def test_an_upstream_that_fell_silent_in_mid_stream_is_replayed_as_a_cut(
             answer = await client.rest()
         client.close()
     assert (answer.body, answer.ending) == (b"begun", "closed")
+
+
+async def test_the_report_names_the_order_with_its_seed(proxy: Proxy, tmp_path: Path):
+    write(tmp_path, INTERLEAVED)
+    async with proxy("replay", cassette="tape", order=Order("shuffle", 7)) as replaying:
+        report = (await ask(replaying.url, "GET", "/_wiretape/sessions/tape")).json()
+    assert report["order"] == "shuffle:7"

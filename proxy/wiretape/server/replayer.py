@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from wiretape.core.matching import Difference
     from wiretape.core.model import Body, Cassette, Headers, Request
+    from wiretape.core.tempo import Order
     from wiretape.core.track import Batch
     from wiretape.server.downstream import Downstream
     from wiretape.server.forwarder import Incoming
@@ -127,6 +128,11 @@ class Replayer:
     def schedule(self) -> Schedule:
         """The state of order and pace."""
         return self._schedule
+
+    @property
+    def order(self) -> Order:
+        """In which order overlapping answers go out; the seed of a shuffle is in it."""
+        return self._settings.order
 
     def unused(self) -> list[Key]:
         """The recordings that no request has used; metadata does not count."""

@@ -28,6 +28,8 @@ def report_lines(report: Mapping[str, Any]) -> list[str]:
         f"session {name}: {report['interactions']} recorded, {len(report['used'])} used,"
         f" {len(report['unused'])} unused, {len(report['misses'])} missed"
     )
+    if report["order"] is not None and report["order"].startswith("shuffle"):
+        lines.append(f"  to have this order again: --order {report['order']}")
     lines += _listed(report["misses"], _missed)
     lines += _listed(report["unused"], lambda each: [f"unused: {_named(each)}"])
     lines += _listed(report["stalls"], _stalled)

@@ -72,6 +72,7 @@ class Session:
             "error": str(self.recorder.failure)
             if self.recorder and self.recorder.failure
             else None,
+            "order": None,
             "interactions": 0,
             "used": [],
             "unused": [],
@@ -92,6 +93,7 @@ class Session:
                 "target": request.target,
             }
 
+        report["order"] = str(replayer.order)
         report["interactions"] = len(replayer.interactions)
         report["used"] = [named(key) for key in replayer.used]
         report["unused"] = [named(key) for key in replayer.unused()]

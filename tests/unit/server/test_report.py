@@ -12,6 +12,7 @@ def report(**changes: Any) -> dict[str, Any]:
         "session": "s",
         "recorded": 0,
         "error": None,
+        "order": "recorded",
         "interactions": 0,
         "used": [],
         "unused": [],
@@ -66,3 +67,8 @@ def test_long_lists_are_cut():
     lines = report_lines(report(interactions=50, unused=[named(n) for n in range(50)]))
     assert len(lines) == 12
     assert lines[-1] == "  and 40 more"
+
+
+def test_a_shuffle_can_be_had_again():
+    lines = report_lines(report(interactions=1, used=[named(1)], order="shuffle:7"))
+    assert lines[1] == "  to have this order again: --order shuffle:7"
