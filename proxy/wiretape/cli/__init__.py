@@ -31,6 +31,8 @@ _COMMANDS = {
     "serve": "serving",
     "run": "running",
     "show": "reading",
+    "stats": "analysing",
+    "diff": "analysing",
     "check": "reading",
     "verify": "verifying",
     "recover": "keeping",

@@ -34,8 +34,8 @@ class Viewing:
     async def answer(self, request: web.BaseRequest, target: str) -> Answer | None:
         """The answer to a GET; None if the target is none of the viewer's."""
         if target == CONTROL_PREFIX[:-1]:
-            # The page's own links are relative.
-            return Answer.of(308, b"", "text/plain", (("Location", CONTROL_PREFIX),))
+            # The page's own links are relative, and so is this: a prefix may stand before it.
+            return Answer.of(308, b"", "text/plain", (("Location", CONTROL_PREFIX[1:]),))
         # Reading a large cassette takes a while, and streams must not wait for it.
         page = await asyncio.to_thread(
             self._viewer.answer,

@@ -67,7 +67,8 @@ function show() {
 }
 
 function nothingYet() {
-  const lines = [`OPENAI_BASE_URL=${location.origin}/v1`, `OLLAMA_HOST=${location.origin}`, `ANTHROPIC_BASE_URL=${location.origin}`];
+  const proxy = new URL("..", new URL(".", location.href)).href.replace(/\/$/, "");
+  const lines = [`OPENAI_BASE_URL=${proxy}/v1`, `OLLAMA_HOST=${proxy}`, `ANTHROPIC_BASE_URL=${proxy}`];
   return el(
     "div",
     { class: "blank" },
