@@ -15,6 +15,7 @@ from wiretape.cli import EXIT_FAILED, EXIT_STRICT
 from wiretape.cli import options as shared
 from wiretape.cli.logs import hide, say
 from wiretape.cli.options import Configured, Parsed, setting, together
+from wiretape.core.addresses import DEFAULT_UPSTREAM
 from wiretape.core.matching import Level, Repeat, Rules
 from wiretape.core.model import Mode
 from wiretape.core.pointer import parse_pointer
@@ -29,6 +30,8 @@ from wiretape.server.settings import MAX_BODY_BYTES, Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from wiretape.core.addresses import Address
 
 _SEEDS = 1_000_000
 
@@ -200,7 +203,7 @@ def settings_for(mode: Mode, given: dict[str, Any]) -> Settings:
         cassettes=tuple(
             shared.cassette_file(each, directory) for each in given.get("cassettes", ())
         ),
-        upstream=given.get("upstream") or upstream_of(os.environ, listen),
+        upstream=given.get("upstream") or _upstream(mode, listen),
     )
     changes: dict[str, Any] = {}
     if listen is not None:
@@ -230,6 +233,11 @@ def settings_for(mode: Mode, given: dict[str, Any]) -> Settings:
     settings = replace(settings, **changes)
     hide(settings.redactor().secrets)
     return settings
+
+
+def _upstream(mode: Mode, listen: Address | None) -> str:
+    # A replay calls nobody, so what OLLAMA_HOST says, good or bad, is nothing to it.
+    return DEFAULT_UPSTREAM if mode is Mode.REPLAY else upstream_of(os.environ, listen)
 
 
 def _serve(mode: Mode, given: dict[str, Any]) -> int:

@@ -89,10 +89,11 @@ def ollama_host_url(value: str) -> str:
     else:
         scheme, rest, port = "http", text, OLLAMA_PORT
     authority, _, path = rest.partition("/")
-    match = re.fullmatch(r"(\[[^\]]*\]|[^:]*|[0-9a-fA-F:]+:[0-9a-fA-F:]*)(?::(\d*))?", authority)
+    match = re.fullmatch(r"(\[[^\]]*\]|[^:]*|[0-9a-fA-F:]+:[0-9a-fA-F:]*)(?::([^:]*))?", authority)
     host = (match[1] if match else authority).strip("[]")
-    if match and match[2] and 0 < int(match[2]) <= _MAX_PORT:
-        port = int(match[2])
+    number = (match[2] if match else None) or ""
+    if re.fullmatch(r"[0-9]{1,9}", number) and 0 < int(number) <= _MAX_PORT:
+        port = int(number)
     if host in {"", "0.0.0.0"}:  # noqa: S104  read here, never bound
         host = "127.0.0.1"
     elif host == "::":
