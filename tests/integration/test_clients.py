@@ -99,3 +99,14 @@ def test_every_cassette_shows_what_it_is_for(client: Client):
 def test_the_readme_lists_what_is_replayed():
     readme = README.read_text("utf-8")
     assert readme == with_table(readme), "run: python tests/support/clients_table.py"
+
+
+@pytest.mark.parametrize("client", EITHER)
+async def test_a_miss_fails_at_once_and_says_why(client: Client, proxy: Proxy):
+    other = "cancelled"
+    async with proxy("replay", directory=client.cassettes, cassette=other) as replaying:
+        with pytest.raises(Exception, match="no recorded request matches POST") as failure:
+            await installed(client).play("stream", replaying.url, Finishing.AS_CALLED)
+        report = (await ask(replaying.url, "GET", "/_wiretape/sessions/default")).json()
+    assert len(report["misses"]) == 1
+    assert "the capital of France" in str(failure.value)

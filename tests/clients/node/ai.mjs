@@ -12,9 +12,6 @@ function ask(prompt, maxOutputTokens, more = {}) {
     temperature: 0,
     maxOutputTokens,
     maxRetries: 0,
-    onError: ({ error }) => {
-      throw error;
-    },
     ...more,
   });
 }
