@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import pty
+import select
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,7 @@ import pytest
 
 from support.command import wiretape
 from support.upstream import head, scripted_upstream
+from support.wire import PATIENCE_S
 
 CASSETTES = Path(__file__).parents[2] / "cassettes"
 OK = head("200 OK", "Content-Type: application/json", "Content-Length: 4") + b"true"
@@ -180,17 +182,15 @@ def test_bad_input_is_one_clear_line_and_exit_2(
     assert words in done.stderr
 
 
-# Tells how often it was interrupted when it gets another signal.
+# Leaves the terminal's foreground, and tells how often it was interrupted when it is asked.
 COUNTER = """
-import signal
+import os, signal
+os.setpgid(0, 0)
 interrupts = []
-def interrupted(number, frame):
-    interrupts.append(number)
-    print("interrupted", flush=True)
 def asked(number, frame):
     print("count", len(interrupts), flush=True)
     raise SystemExit(5)
-signal.signal(signal.SIGINT, interrupted)
+signal.signal(signal.SIGINT, lambda number, frame: interrupts.append(number))
 signal.signal(signal.SIGUSR1, asked)
 print("listening", flush=True)
 while True:
@@ -206,7 +206,17 @@ def terminal() -> Iterator[tuple[int, int]]:
     os.close(theirs)
 
 
-def test_ctrl_c_reaches_the_command_once(folder: Path, terminal: tuple[int, int]):
+def read_until(descriptor: int, words: bytes) -> None:
+    said = b""
+    while words not in said:
+        ready, _, _ = select.select([descriptor], [], [], PATIENCE_S)
+        assert ready, f"{words!r} is not in {said!r}"
+        said += os.read(descriptor, 1000)
+
+
+def test_ctrl_c_is_left_to_the_terminal_which_sends_it_to_its_foreground_itself(
+    folder: Path, terminal: tuple[int, int]
+):
     ours, theirs = terminal
     command = [sys.executable, "-m", "wiretape.cli", "run", "--mode", "replay"]
     command += ["--cassette", "name", "--", sys.executable, "-c", COUNTER]
@@ -220,12 +230,11 @@ def test_ctrl_c_reaches_the_command_once(folder: Path, terminal: tuple[int, int]
         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509  no threads run
     )
     try:
-        with os.fdopen(os.dup(ours), encoding="utf-8") as screen:
-            assert screen.readline() == "listening\n"
-            os.write(ours, b"\x03")
-            assert screen.readline() == "^Cinterrupted\n"
-            process.send_signal(signal.SIGUSR1)
-            assert screen.readline() == "count 1\n"
+        read_until(ours, b"listening")
+        os.write(ours, b"\x03")
+        read_until(ours, b"^C")  # echoed once the signal is sent
+        process.send_signal(signal.SIGUSR1)
+        read_until(ours, b"count 0")
         assert process.wait(20) == 5
     finally:
         process.kill()

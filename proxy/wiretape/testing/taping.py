@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 _BACKGROUND = pytest.StashKey[Background]()
 _RECORDED = pytest.StashKey[dict[Path, str]]()
 _IDLE = "no test that is marked with wiretape is running"
-_GRACE_S = 2.0
+# How long the end of a test waits for what it left in flight: a replay has no more to say, a
+# recording gets the ends of the answers.
+_GRACE_REPLAYING_S = 0.25
+_GRACE_RECORDING_S = 2.0
 _BESIDE = "cassettes"
 _INI = (
     "mode",
@@ -144,7 +147,7 @@ class Taping:
             speed=wishes.speed,
             order=wishes.order,
             order_timeout_s=wishes.order_timeout_s,
-            grace_s=_GRACE_S,
+            grace_s=_GRACE_REPLAYING_S if wishes.mode is Mode.REPLAY else _GRACE_RECORDING_S,
             record_command=self._record_command,
         )
 
