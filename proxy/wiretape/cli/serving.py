@@ -26,7 +26,7 @@ from wiretape.server.clock import utc_now
 from wiretape.server.report import report_lines
 from wiretape.server.serve import Running, Summary
 from wiretape.server.serve import serve as serve_until_stopped
-from wiretape.server.settings import MAX_BODY_BYTES, Settings
+from wiretape.server.settings import MAX_BODY_BYTES, UPSTREAM_TIMEOUT_S, Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,6 +76,13 @@ _serving = together(
 )
 recording = together(
     shared.upstream,
+    setting(
+        "--upstream-timeout",
+        type=click.FloatRange(min=0),
+        default=UPSTREAM_TIMEOUT_S,
+        metavar="SECONDS",
+        help="How long the upstream may send nothing at all; 0 for ever.",
+    ),
     setting(
         "--max-body",
         type=Parsed("SIZE", shared.parse_size),
@@ -217,6 +224,7 @@ def settings_for(mode: Mode, given: dict[str, Any]) -> Settings:
         changes["redact"] = given["redact"]
         changes["keep_secrets"] = given["keep_secrets"]
     if "max_body" in given:
+        changes["upstream_timeout_s"] = given["upstream_timeout"]
         changes["max_body_bytes"] = given["max_body"]
         changes["keep_reading"] = given["keep_reading"]
     if "match" in given:

@@ -19,14 +19,23 @@ from wiretape.errors import CassetteError, CassetteNotFoundError, WiretapeError
 from wiretape.server.access import Access
 from wiretape.server.control import Control
 from wiretape.server.downstream import Answer, Downstream, error_answer
-from wiretape.server.forwarder import Forwarder, Incoming, StreamedBody, read_body, read_on
+from wiretape.server.forwarder import (
+    BodyTimeoutError,
+    Forwarder,
+    Incoming,
+    StreamedBody,
+    read_body,
+    read_on,
+)
 from wiretape.server.headers import CASSETTE_HEADER, from_raw
 from wiretape.server.sessions import Session, Sessions
 from wiretape.server.upstream import Upstream
 from wiretape.server.viewing import Viewing
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from aiohttp.web_protocol import RequestHandler
 
     from wiretape.core.model import Headers
     from wiretape.server.recorder import Unrecorded
@@ -44,6 +53,7 @@ _REFUSED_KEPT = 100
 
 # Every client fails at once on 400 and shows the message; other statuses are retried by some.
 _STATUSES: tuple[tuple[type[WiretapeError], int], ...] = ((WiretapeError, 400),)
+_NOTHING = object()
 _NO_RETRY: Headers = (("x-should-retry", "false"),)
 
 
@@ -91,13 +101,15 @@ class App:
         self.sessions = Sessions(settings)
         self.in_flight: set[asyncio.Task[None]] = set()
         self.refused: dict[str, None] = {}
+        self._answering: set[RequestHandler] = set()
+        self._answered: dict[RequestHandler, object] = {}
         self._redactor = settings.redactor()
         self._access = Access(settings)
         self._control = Control(self.sessions, Viewing(settings, self.sessions))
         self._upstream: Upstream | None = None
         self._forwarder: Forwarder | None = None
         if settings.mode is not Mode.REPLAY:
-            self._upstream = Upstream(settings.upstream)
+            self._upstream = Upstream(settings.upstream, timeout_s=settings.upstream_timeout_s)
             self._forwarder = Forwarder(
                 self._upstream, self._take_over if settings.keep_reading else None
             )
@@ -110,18 +122,30 @@ class App:
         if self._upstream is not None:
             await self._upstream.close()
 
+    def idle(self, connections: Iterable[RequestHandler]) -> list[tuple[RequestHandler, object]]:
+        """Those connections on which nothing is being answered, as `ClientPatience` wants them."""
+        idle = [each for each in connections if each not in self._answering]
+        self._answered = {each: self._answered.get(each, _NOTHING) for each in idle}
+        return list(self._answered.items())
+
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, whatever it is."""
         downstream = Downstream(request)
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  a handler runs in one
         self.in_flight.add(task)
+        self._answering.add(request.protocol)
         try:
             await self._dispatch(request, downstream)
         except WiretapeError as error:
             self._refuse(request, downstream, error)
         except ConnectionError:
             downstream.cut()  # the client left while it was written to
+        except BodyTimeoutError:
+            if not downstream.began:
+                text = "the rest of the request's body did not come"
+                downstream.answer(error_answer(408, request.raw_path, text))
+            downstream.cut()
         except Exception:  # noqa: BLE001  a bug must cost one request, not the proxy
             shown = self._redactor.target(self._access.target(request.raw_path))
             _log.exception("%s %s failed", request.method, shown)
@@ -132,6 +156,8 @@ class App:
                 downstream.answer(error_answer(500, request.raw_path, text, kind="api_error"))
         finally:
             self.in_flight.discard(task)
+            self._answering.discard(request.protocol)
+            self._answered[request.protocol] = object()
         return downstream.handed_back()
 
     async def _dispatch(self, request: web.BaseRequest, downstream: Downstream) -> None:
@@ -151,7 +177,8 @@ class App:
         session = self.sessions.get(where.session)
         session.in_flight += 1
         try:
-            body = await read_body(request, self.settings.max_body_bytes)
+            settings = self.settings
+            body = await read_body(request, settings.max_body_bytes, settings.body_timeout_s)
             incoming = Incoming(request.method, where.target, headers, body)
             await self._answer(session, incoming, downstream)
         finally:

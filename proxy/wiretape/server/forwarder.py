@@ -62,21 +62,41 @@ class StreamedBody:
         return data
 
 
-async def read_body(request: web.BaseRequest, limit_bytes: int) -> bytes | StreamedBody:
-    """A request's body: whole if it is within the limit, else as a stream."""
+class BodyTimeoutError(Exception):
+    """A client has begun a body and sends no more of it."""
+
+
+async def read_body(
+    request: web.BaseRequest, limit_bytes: int, timeout_s: float
+) -> bytes | StreamedBody:
+    """A request's body: whole if it is within the limit, else as a stream.
+
+    Raises:
+        BodyTimeoutError: nothing more came of it for `timeout_s`.
+    """
     if not request.body_exists:
         return b""
     if "100-continue" in request.headers.get("Expect", "").lower():
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     if (request.content_length or 0) > limit_bytes:
         return StreamedBody(request, b"")
+    content = request.content
+    if content.is_eof():  # it came with its head
+        data = content.read_nowait()
+        return StreamedBody(request, data) if len(data) > limit_bytes else data
     read: list[bytes] = []
     size_bytes = 0
-    while data := await request.content.readany():
-        read.append(data)
-        size_bytes += len(data)
-        if size_bytes > limit_bytes:
-            return StreamedBody(request, b"".join(read))
+    now = asyncio.get_running_loop().time
+    try:
+        async with asyncio.timeout(timeout_s) as patience:
+            while data := await content.readany():
+                read.append(data)
+                size_bytes += len(data)
+                if size_bytes > limit_bytes:
+                    return StreamedBody(request, b"".join(read))
+                patience.reschedule(now() + timeout_s)
+    except TimeoutError:
+        raise BodyTimeoutError from None
     return read[0] if len(read) == 1 else b"".join(read)
 
 
@@ -196,6 +216,8 @@ async def _relay(exchange: Exchange, downstream: Downstream, record: Unrecorded)
             wire += downstream.last_chunk if outcome is Outcome.COMPLETE else b""
         downstream.write(wire)
         if downstream.paused:
+            exchange.hold()
+            del batch, wire  # which would wait with it
             await downstream.drain()
     if exchange.error is not None:
         _log.warning("the upstream's answer was cut: %s", exchange.error)

@@ -19,6 +19,7 @@ from wiretape.core.model import Mode
 from wiretape.core.routing import DEFAULT_SESSION
 from wiretape.errors import UsageError, WiretapeError
 from wiretape.server.app import App, http_server
+from wiretape.server.patience import ClientPatience
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -64,6 +65,12 @@ class Running:
         self.app = app
         self.url = f"http://{address}"
         self._runner = runner
+        server = runner.server
+        assert server is not None  # noqa: S101  it has been set up
+        self._patience = ClientPatience(
+            app.settings.head_timeout_s, lambda: app.idle(server.connections)
+        )
+        self._patience.begin()
         self._summary: Summary | None = None
 
     async def stop(self, *, hurry: asyncio.Event | None = None) -> Summary:
@@ -77,6 +84,7 @@ class Running:
         for site in list(self._runner.sites):
             await site.stop()
         await drain(self.app, hurry=hurry)
+        self._patience.stop()
         await self._runner.cleanup()
         self._summary = close_sessions(self.app)
         return self._summary

@@ -13,6 +13,8 @@ from wiretape.core.model import Mode  # noqa: TC001  a field of a dataclass
 from wiretape.core.tempo import Order, Speed
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
+UPSTREAM_TIMEOUT_S = 3600.0
+"""Longer than any model thinks before its first word, or between two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,9 @@ class Settings:
             well-known shapes.
         keep_secrets: leave the well-known shapes as they are.
         max_body_bytes: request bodies over this are streamed through and not kept.
+        upstream_timeout_s: how long an upstream may send nothing at all; 0 for ever.
+        head_timeout_s: how long a connection may stay without a whole request head.
+        body_timeout_s: how long a client may send nothing of a body it has begun.
         keep_reading: read an answer to its end when its client has left, for the record.
         rules: how requests match.
         speed: how fast answers replay.
@@ -58,6 +63,9 @@ class Settings:
     redact: tuple[str, ...] = ()
     keep_secrets: bool = False
     max_body_bytes: int = MAX_BODY_BYTES
+    upstream_timeout_s: float = UPSTREAM_TIMEOUT_S
+    head_timeout_s: float = 90.0
+    body_timeout_s: float = 300.0
     keep_reading: bool = False
     rules: Rules = field(default_factory=Rules)
     speed: Speed = field(default_factory=lambda: Speed(None))

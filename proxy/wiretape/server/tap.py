@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aiohttp.streams import StreamReader
 
 HEADER_LIMIT_BYTES = 256 * 1024
-UNTAKEN_LIMIT_BYTES = 256 * 1024
+UNTAKEN_LIMIT_BYTES = 64 * 1024
 """Reading stops when this much waits for a slow client, and goes on when it has been taken."""
 
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
@@ -43,8 +43,9 @@ class Tap:
         self.lost_with: BaseException | None = None
         self.untaken_bytes = 0
         self.began = False
+        self.given_up = False
+        self.waiter: asyncio.Future[None] | None = None
         self._skip_body = skip_body
-        self._waiter: asyncio.Future[None] | None = None
 
     @property
     def complete(self) -> bool:
@@ -67,16 +68,21 @@ class Tap:
 
     def wake(self) -> None:
         """Let whoever waits look again."""
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        if self.waiter is not None and not self.waiter.done():
+            self.waiter.set_result(None)
+
+    def give_up(self) -> None:
+        """Tell whoever waits that nothing has come for too long."""
+        self.given_up = True
+        self.wake()
 
     async def wait(self) -> None:
         """Wait for `wake`."""
-        self._waiter = asyncio.get_running_loop().create_future()
+        self.waiter = asyncio.get_running_loop().create_future()
         try:
-            await self._waiter
+            await self.waiter
         finally:
-            self._waiter = None
+            self.waiter = None
 
 
 class TappedHandler(ResponseHandler):
@@ -88,6 +94,12 @@ class TappedHandler(ResponseHandler):
         self.uses = 0
         self._head = b""
         self._body: StreamReader | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Connected. A read takes no more than may wait, for it may wait for long."""
+        super().connection_made(transport)
+        if hasattr(transport, "max_size"):  # as asyncio's own plain transports have it
+            transport.max_size = UNTAKEN_LIMIT_BYTES
 
     def set_response_params(self, *, skip_payload: bool = False, **params: Any) -> None:
         """Aiohttp begins to use the connection for another request."""

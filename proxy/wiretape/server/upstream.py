@@ -6,6 +6,7 @@ exact boundaries and for what arrived before a connection broke. Nothing is reco
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import errno
 import io
@@ -19,6 +20,7 @@ from wiretape.core.model import Headers, Outcome
 from wiretape.errors import UpstreamError
 from wiretape.server.framing import Batch, Framing
 from wiretape.server.headers import for_upstream, from_raw
+from wiretape.server.patience import UpstreamPatience
 from wiretape.server.tap import (
     HEADER_LIMIT_BYTES,
     UNTAKEN_LIMIT_BYTES,
@@ -60,6 +62,7 @@ class Exchange:
             self.headers += (("Connection", "close"),)
         self.outcome: Outcome | None = None
         self.error: str | None = None
+        self._held = False
 
     @property
     def ready(self) -> bool:
@@ -70,6 +73,7 @@ class Exchange:
             or bool(decoder.batch.pieces)
             or decoder.complete
             or tap.lost
+            or tap.given_up
             or tap.error is not None
         )
 
@@ -79,6 +83,9 @@ class Exchange:
         With the body's last batch, which may be empty, comes how it ended.
         """
         tap, decoder = self._tap, self._decoder
+        if self._held:
+            self._held = False
+            self._resume()
         while not self.ready:
             await tap.wait()
         if decoder is None or decoder.complete:
@@ -88,17 +95,29 @@ class Exchange:
         elif tap.error is not None:
             self.outcome = Outcome.UPSTREAM_CLOSED
             self.error = str(tap.error)
+        elif tap.given_up and not tap.lost:
+            self.outcome = Outcome.UPSTREAM_TIMEOUT
         else:
             reset = isinstance(tap.lost_with, ConnectionError)
             self.outcome = Outcome.UPSTREAM_RESET if reset else Outcome.UPSTREAM_CLOSED
         if decoder is None:
             return Batch(), self.outcome
         if tap.untaken_bytes > UNTAKEN_LIMIT_BYTES and not tap.lost:
-            handler = self._response.handler
-            if handler.tap is tap and handler.transport is not None:
-                handler.transport.resume_reading()
+            self._resume()
         tap.untaken_bytes = 0
         return decoder.take(), self.outcome
+
+    def hold(self) -> None:
+        """Let nothing more come until the next `read`: who is to take it is slow."""
+        handler = self._response.handler
+        if handler.tap is self._tap and handler.transport is not None and not self._tap.complete:
+            self._held = True
+            handler.transport.pause_reading()
+
+    def _resume(self) -> None:
+        handler = self._response.handler
+        if handler.tap is self._tap and handler.transport is not None:
+            handler.transport.resume_reading()
 
     def close(self) -> None:
         """Let go: at once and for good if the body has not ended, else nothing happens."""
@@ -113,6 +132,7 @@ class Upstream:
         base_url: http or https, with a path if need be, without a trailing slash. A user and
             password in it are sent with requests that bring no Authorization of their own.
         connect_timeout_s: how long a connection may take to be made.
+        timeout_s: how long an upstream may send nothing at all; 0 for ever.
         tls: how to check an https upstream's certificate; None for the system's way.
     """
 
@@ -121,9 +141,11 @@ class Upstream:
         base_url: str,
         *,
         connect_timeout_s: float = 30.0,
+        timeout_s: float = 0.0,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.base_url, self._authorization = _without_credentials(base_url)
+        self._patience = UpstreamPatience(timeout_s)
         self._session = aiohttp.ClientSession(
             connector=TappedConnector(limit=0, ssl=tls if tls is not None else True),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -163,16 +185,26 @@ class Upstream:
             fields.append(("Authorization", self._authorization))
         if length is not None:
             fields.append(("Content-Length", str(length)))
+        limit_s = self._patience.limit_s or None
         try:
-            try:
-                response = await self._request(method, url, fields, body)
-            except StaleConnectionError:
-                if not isinstance(body, bytes):
-                    raise
-                response = await self._request(method, url, fields, body)
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            async with asyncio.timeout(limit_s) as patience:
+                if not isinstance(body, bytes) and limit_s is not None:
+                    body = _renewing(patience, limit_s, body)
+                try:
+                    response = await self._request(method, url, fields, body)
+                except StaleConnectionError:
+                    if not isinstance(body, bytes):
+                        raise
+                    response = await self._request(method, url, fields, body)
+        except TimeoutError as error:
+            if not patience.expired():
+                raise UpstreamError(self.base_url, _reason(error), _outcome(error)) from error
+            reason = f"it sent nothing for {limit_s:g} s"
+            raise UpstreamError(self.base_url, reason, Outcome.UPSTREAM_TIMEOUT) from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             raise UpstreamError(self.base_url, _reason(error), _outcome(error)) from error
         assert isinstance(response, TappedResponse)  # noqa: S101  as response_class says
+        self._patience.watch(response.tap)
         return Exchange(response)
 
     async def _request(
@@ -195,7 +227,18 @@ class Upstream:
 
     async def close(self) -> None:
         """Close all connections."""
+        self._patience.stop()
         await self._session.close()
+
+
+async def _renewing(
+    patience: asyncio.Timeout, limit_s: float, body: AsyncIterator[bytes]
+) -> AsyncIterator[bytes]:
+    """A body, each piece of which renews the patience with who takes it."""
+    loop = asyncio.get_running_loop()
+    async for piece in body:
+        yield piece
+        patience.reschedule(loop.time() + limit_s)
 
 
 def _without_credentials(url: str) -> tuple[str, str]:
