@@ -33,6 +33,7 @@ _COMMANDS = {
     "show": "reading",
     "stats": "analysing",
     "diff": "analysing",
+    "rerun": "rerunning",
     "check": "reading",
     "verify": "verifying",
     "recover": "keeping",

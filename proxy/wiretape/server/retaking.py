@@ -1,0 +1,202 @@
+"""Asking again: a cassette's questions sent to a live upstream, each time into a new cassette.
+
+Knows which requests ask a model, whose credentials to send, and where takes are kept. A take
+is recorded aside and gets its name when it is whole, so that what has a name counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from wiretape.analysis.answer import GENERATING
+from wiretape.analysis.transcript import transcripts
+from wiretape.cassette.library import SUFFIX
+from wiretape.cassette.loader import load
+from wiretape.core.model import Body, Entry, Mode, Outcome, Request
+from wiretape.core.routing import Dialect as Api
+from wiretape.core.routing import SessionName, dialect
+from wiretape.core.tempo import Speed
+from wiretape.core.variation import label_of, varied
+from wiretape.errors import UsageError
+from wiretape.server.driver import drive
+from wiretape.server.serve import any_port, running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from wiretape.core.model import Cassette, Headers, Interaction
+    from wiretape.core.variation import Assignment
+    from wiretape.server.serve import Running
+    from wiretape.server.settings import Settings
+
+_INSTANT = Speed(None)
+_HIDDEN = ".rerun-"
+_FIRST_ERROR = 400
+_NO_ANSWER = frozenset({Outcome.UPSTREAM_UNREACHABLE, Outcome.UPSTREAM_TIMEOUT})
+_REDACTED = "REDACTED"
+_SECRET = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key"})
+_KEYS = {
+    Api.OPENAI: {"authorization": "OPENAI_API_KEY", "api-key": "AZURE_OPENAI_API_KEY"},
+    Api.ANTHROPIC: {"x-api-key": "ANTHROPIC_API_KEY", "authorization": "ANTHROPIC_AUTH_TOKEN"},
+    Api.OLLAMA: {"authorization": "OLLAMA_API_KEY"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Takes:
+    """Where the takes of a cassette are.
+
+    Attributes:
+        path: the cassette that is asked again.
+        label: tells takes of varied questions from others; empty for the recorded ones.
+    """
+
+    path: Path
+    label: str = ""
+
+    @classmethod
+    def of(cls, path: Path, assignments: Sequence[Assignment]) -> Takes:
+        """The takes of a cassette with some members set."""
+        return cls(path, label_of(assignments))
+
+    def file(self, number: int) -> Path:
+        """The file of a take, counted from 1."""
+        stem = self.path.name.removesuffix(SUFFIX)
+        label = f".{self.label}" if self.label else ""
+        return self.path.with_name(f"{stem}{label}.rerun-{number}{SUFFIX}")
+
+
+def questions(cassette: Cassette) -> Cassette:
+    """The interactions that ask a model; what else is recorded is nobody's to do again.
+
+    Raises:
+        UsageError: there are none.
+    """
+    asked = {
+        each.interaction.number
+        for each in transcripts(cassette)
+        if each.dialect in GENERATING and each.interaction.request.body.content is not None
+    }
+    if not asked:
+        raise UsageError(f"{cassette.name} has no request that asks a model, body and all")
+    entries = tuple(entry for entry in cassette.entries if entry.interaction in asked)
+    return replace(cassette, entries=entries)
+
+
+def to_be_asked(
+    recorded: Cassette, assignments: Sequence[Assignment], environ: Mapping[str, str]
+) -> Cassette:
+    """Recorded questions as they are to be asked.
+
+    Raises:
+        UsageError: a member cannot be set.
+    """
+
+    def asked(entry: Entry) -> Entry:
+        if not isinstance(entry, Request):
+            return entry
+        path = entry.target.partition("?")[0]
+        body = Body.of(varied(entry.body.content or b"", path, assignments))
+        return replace(entry, headers=credentials(entry, environ), body=body)
+
+    return replace(recorded, entries=tuple(map(asked, recorded.entries)))
+
+
+def credentials(request: Request, environ: Mapping[str, str]) -> Headers:
+    """A request's headers with keys from the environment where the recording has none.
+
+    A header whose value was redacted and for which there is no key is left out.
+    """
+    keys = _KEYS[dialect(request.target)]
+    kept: list[tuple[str, str]] = []
+    for name, value in request.headers:
+        lower = name.lower()
+        if _REDACTED not in value or lower not in _SECRET:
+            kept.append((name, value))
+            continue
+        key = environ.get(keys.get(lower, ""))
+        if key:
+            kept.append((name, f"Bearer {key}" if lower == "authorization" else key))
+    return tuple(kept)
+
+
+async def retake(
+    asked: Cassette,
+    takes: Takes,
+    numbers: Iterable[int],
+    settings: Settings,
+    *,
+    concurrency: int,
+    done: Callable[[], None],
+) -> None:
+    """Ask again, once for each number, and keep each take.
+
+    Args:
+        asked: from `to_be_asked`.
+        takes: where they are kept.
+        numbers: of the takes to make.
+        settings: of the recording; mode, directory and address are set here.
+        concurrency: how many takes are under way at once.
+        done: is called after each.
+
+    Raises:
+        UsageError: the upstream did not answer, or refused; the takes before are kept.
+        WiretapeError: nothing can be recorded.
+    """
+    limit = asyncio.Semaphore(concurrency)
+    with tempfile.TemporaryDirectory(dir=takes.path.parent, prefix=_HIDDEN) as folder:
+        recording = replace(
+            any_port(settings), mode=Mode.RECORD, directory=Path(folder), cassette=None, grace_s=0.0
+        )
+
+        async def take(number: int, proxy: Running) -> None:
+            async with limit:
+                path = await _take(asked, number, proxy)
+                _check(asked, load(path), settings.upstream)
+                path.rename(takes.file(number))
+                done()
+
+        async with running(recording) as proxy:
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    for number in numbers:
+                        tasks.create_task(take(number, proxy))
+            except ExceptionGroup as errors:
+                # The others were cut off by the first.
+                raise errors.exceptions[0] from None
+
+
+async def _take(asked: Cassette, number: int, proxy: Running) -> Path:
+    name = SessionName(f"take-{number}")
+    await drive(asked, f"{proxy.url}/@{quote(str(name))}", _INSTANT)
+    sessions = proxy.app.sessions
+    path = await sessions.close(sessions.get(name))
+    assert path is not None  # noqa: S101  it was sent requests
+    return path
+
+
+def _check(asked: Cassette, take: Cassette, upstream: str) -> None:
+    """Refuse what would be counted as behaviour and is none.
+
+    Raises:
+        UsageError: the upstream did not answer, or refused what it had not refused before.
+    """
+    known = {each.response.status for each in asked.interactions() if each.response}
+    for interaction in take.interactions():
+        if interaction.outcome in _NO_ANSWER:
+            raise UsageError(f"no answer from the upstream {upstream}: {_said(interaction)}")
+        response = interaction.response
+        if response and response.status >= _FIRST_ERROR and response.status not in known:
+            raise UsageError(
+                f"the upstream {upstream} refused with status {response.status}:"
+                f" {_said(interaction)}"
+            )
+
+
+def _said(interaction: Interaction) -> str:
+    return " ".join(interaction.body()[:300].decode(errors="replace").split())
