@@ -39,6 +39,7 @@ SETTINGS = frozenset(
         "strict",
         "token",
         "upstream",
+        "upstream-timeout",
     }
 )
 """Every setting of every command, so that a misspelt one is found without importing them all."""
