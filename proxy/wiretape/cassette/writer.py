@@ -27,6 +27,7 @@ from wiretape.cassette.scalars import (
 from wiretape.core.model import Cassette, Chunk, Entry, Headers, Request, Response
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
 VERSION = 1
@@ -34,6 +35,8 @@ VERSION = 1
 _WIDTH = 100
 _LONGEST_KEY = 1000
 _PLAIN_NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")
+# Changes every byte but printable ASCII and line ends. `isprintable` takes four times as long.
+_PLAIN = bytes.maketrans(bytes((*range(10), *range(11, 32), *range(127, 256))), b"?" * 160)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -99,6 +102,47 @@ def chunk_text(number: int, at_us: int, data: bytes, part: bool = False) -> str:
                 )
     tail = ", part: true" if part else ""
     return f"- {{chunk: {number}, at: {seconds_scalar(at_us)}, {_chunk_form(data)}{tail}}}\n"
+
+
+def chunks_text(number: int, at_us: int, pieces: Sequence[tuple[bytes, bool]]) -> str:
+    """The entries of chunks that came together: those of `chunk_text`, one after the other.
+
+    Args:
+        number: the interaction.
+        at_us: microseconds since the session began.
+        pieces: (bytes, part) of each chunk.
+    """
+    # What a read brought is mostly whole events; only its ends may be parts of chunks.
+    first = 0 if _are_events(pieces[:1]) else 1
+    last = len(pieces) if _are_events(pieces[-1:]) else len(pieces) - 1
+    text = _plain_events(number, at_us, pieces[first:last]) if last - first > 1 else None
+    if text is None:
+        return "".join([chunk_text(number, at_us, data, part) for data, part in pieces])
+    before = [chunk_text(number, at_us, data, part) for data, part in pieces[:first]]
+    after = [chunk_text(number, at_us, data, part) for data, part in pieces[last:]]
+    return "".join((*before, text, *after))
+
+
+def _plain_events(number: int, at_us: int, pieces: Sequence[tuple[bytes, bool]]) -> str | None:
+    """All at once, where each is one event of printable ASCII; None where one is not."""
+    if not _are_events(pieces):
+        return None
+    content = b"".join([data for data, _ in pieces])
+    # With two line ends a piece, there is none but at their ends.
+    if content.count(b"\n") != 2 * len(pieces) or content.translate(_PLAIN) != content:
+        return None
+    head = f"- {{chunk: {number}, at: {seconds_scalar(at_us)}, sse: '"
+    quoted_data = content[6:-2].replace(b"'", b"''")
+    lines = quoted_data.replace(b"\n\ndata: ", f"'}}\n{head}".encode())
+    return f"{head}{lines.decode()}'}}\n"
+
+
+def _are_events(pieces: Sequence[tuple[bytes, bool]]) -> bool:
+    """Whether each looks like one event with nothing but data, or several."""
+    for data, part in pieces:  # noqa: SIM110  a generator costs thrice as much, on every chunk
+        if part or data[:6] != b"data: " or data[-2:] != b"\n\n":
+            return False
+    return True
 
 
 def _chunk_form(data: bytes) -> str:

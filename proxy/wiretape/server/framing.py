@@ -8,6 +8,7 @@ will be while it is still arriving, nor gives out what it had read before a conn
 from __future__ import annotations
 
 import enum
+import functools
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]*)?")
 _LINE_LIMIT_BYTES = 16 * 1024
+_SIZE_DIGITS = 16
 
 
 LAST_CHUNK = b"0\r\n\r\n"
@@ -103,10 +105,12 @@ class BodyDecoder:
             return
         data = self._line + data
         self._line = b""
+        pieces = self.batch.pieces
         position = 0
         try:
             while True:
-                position = self._feed_chunk_data(data, position)
+                if self._remaining or self._closing:
+                    position = self._feed_chunk_data(data, position)
                 if position == len(data):
                     return
                 line_end = data.find(b"\r\n", position)
@@ -115,12 +119,17 @@ class BodyDecoder:
                     if len(self._line) > _LINE_LIMIT_BYTES:
                         raise FramingError("a chunk's size line is too long")
                     return
-                size = _chunk_size(data, position, line_end)
+                size = _chunk_size(data[position:line_end])
                 if size == 0:
                     self._feed_trailer(data[line_end:])
                     return
-                self._remaining = size
                 position = line_end + 2
+                end = position + size
+                if data[end : end + 2] == b"\r\n":  # it came whole, as nearly every chunk does
+                    pieces.append((data[position:end], False))
+                    position = end + 2
+                else:
+                    self._remaining = size
         finally:
             # The last chunk is no part of `wire`: whoever forwards the body writes its own when
             # the body has ended whole, and none when it has not.
@@ -157,6 +166,8 @@ def encode_chunks(pieces: Sequence[tuple[bytes, bool]]) -> list[bytes]:
         pieces: (bytes, part) as in `Batch`. Where the pieces end inside a chunk, its size is
             given as one byte more than came, so that it stays unfinished.
     """
+    if all(data and not part for data, part in pieces):
+        return [b"%x\r\n%b\r\n" % (len(data), data) for data, _ in pieces]
     wire: list[bytes] = []
     first = 0
     for index, (data, part) in enumerate(pieces):
@@ -175,8 +186,16 @@ def encode_chunks(pieces: Sequence[tuple[bytes, bool]]) -> list[bytes]:
     return wire
 
 
-def _chunk_size(data: bytes, start: int, end: int) -> int:
-    match = _SIZE_LINE.fullmatch(data, start, end)
+def _chunk_size(line: bytes) -> int:
+    return _known_size(line) if len(line) <= _SIZE_DIGITS else _read_size(line)
+
+
+def _read_size(line: bytes) -> int:
+    match = _SIZE_LINE.fullmatch(line)
     if match is None:
-        raise FramingError(f"bad chunk size {data[start : min(end, start + 20)]!r}")
+        raise FramingError(f"bad chunk size {line[:20]!r}")
     return int(match[1], 16)
+
+
+# The chunks of a stream are much alike in size; long lines, with extensions, are not kept.
+_known_size = functools.lru_cache(maxsize=4096)(_read_size)

@@ -15,7 +15,7 @@ from wiretape.analysis.endings import stream_finished
 from wiretape.cassette.journal import Journal
 from wiretape.cassette.redaction import Redactor
 from wiretape.cassette.streamredaction import Place, Safe
-from wiretape.cassette.writer import chunk_text, entry_text
+from wiretape.cassette.writer import chunk_text, chunks_text, entry_text
 from wiretape.core.model import Body, End, Headers, Outcome, Request, Response, header
 from wiretape.errors import CassetteBusyError, JournalError
 from wiretape.server.clock import SessionClock, utc_now
@@ -44,6 +44,7 @@ class Recorder:
         upstream: the base URL that is recorded.
         redactor: decides about secrets.
         continues: append to the cassette if it exists (`new_episodes`), else replace it.
+        stops: once the recording can no longer be written, let nothing pass either.
 
     Attributes:
         path: as given.
@@ -60,6 +61,7 @@ class Recorder:
         *,
         redactor: Redactor | None = None,
         continues: bool = False,
+        stops: bool = False,
     ) -> None:
         self.path = path
         self.failure: JournalError | None = None
@@ -68,6 +70,7 @@ class Recorder:
         self.redactor = redactor or Redactor()
         self._upstream = self.redactor.secrets.redact_text(upstream)
         self._continues = continues
+        self._stops = stops
         self._journal: Journal | None = None
         self._clock = SessionClock(utc_now())
         self._last_number = 0
@@ -78,7 +81,10 @@ class Recorder:
         Raises:
             CassetteBusyError: another session records under this name.
             CassetteError: the cassette to be continued cannot be read.
+            JournalError: it cannot be written, and nothing may pass unrecorded.
         """
+        if self.failure is not None and self._stops:
+            raise self.failure
         if self._journal is None and self.failure is None:
             self._open()
         self._last_number += 1
@@ -97,6 +103,9 @@ class Recorder:
         """Journal some entries; return where, for `rewrite`.
 
         When that fails, recording ends and traffic goes on.
+
+        Raises:
+            JournalError: it failed, and nothing may pass unrecorded.
         """
         if self._journal is None or self.failure is not None:
             return 0
@@ -160,6 +169,9 @@ class Recorder:
 
     def _fail(self, error: JournalError) -> None:
         self.failure = error
+        if self._stops:
+            _log.error("recording stopped, and so does traffic: %s", error)
+            raise error
         _log.error("recording stopped, traffic goes on unrecorded: %s", error)
 
 
@@ -221,11 +233,10 @@ class InteractionRecorder(Unrecorded):
         number = self.number
         stream = self._stream
         safe, watched, again = Safe(pieces, (), ()) if stream is None else stream.take(pieces)
-        texts = [chunk_text(number, at_us, data, part) for data, part in safe]
-        position = self._recorder.write(self._pending + "".join(texts))
+        position = self._recorder.write(self._pending + chunks_text(number, at_us, safe))
         for index, chunk in watched:
-            before = self._pending + "".join(texts[:index])
-            chunk.place = Place(at_us, position, before, texts[index])
+            before = self._pending + chunks_text(number, at_us, safe[:index])
+            chunk.place = Place(at_us, position, before, chunk_text(number, at_us, *safe[index]))
         self._pending = ""
         for chunk in again:
             self._recorder.rewrite(number, chunk)

@@ -3,8 +3,16 @@ import hashlib
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from wiretape.cassette.writer import cassette_text, chunk_text, entry_text, header_text
+from wiretape.cassette.writer import (
+    cassette_text,
+    chunk_text,
+    chunks_text,
+    entry_text,
+    header_text,
+)
 from wiretape.core.model import (
     EMPTY_BODY,
     Body,
@@ -112,6 +120,24 @@ def test_a_chunk_takes_the_most_readable_form_that_is_exact(data, form):
     part = f"- {{chunk: 7, at: 1.000002, {form}, part: true}}\n"
     assert chunk_text(7, 1_000_002, data, part=True) == part
     assert entry_text(Chunk(7, 1_000_002, data, part=True)) == part
+
+
+EVENTS = st.text(st.sampled_from("ab'\n\r\t\0\x7f\u0085é: "), max_size=6).map(
+    lambda text: f"data: {text}\n\n".encode()
+)
+
+
+@given(st.lists(st.tuples(EVENTS | st.binary(max_size=8), st.booleans() | st.just(value=False))))
+def test_chunks_together_are_written_as_each_by_itself(pieces: list[tuple[bytes, bool]]):
+    each = [chunk_text(7, 1_000_001, data, part) for data, part in pieces]
+    assert chunks_text(7, 1_000_001, pieces) == "".join(each)
+
+
+@pytest.mark.parametrize("byte", range(256))
+def test_no_byte_is_taken_for_plain_that_is_not(byte: int):
+    pieces = [(b"data: %c\n\n" % byte, False), (b"data: it's\n\n", False)]
+    each = [chunk_text(1, 0, data, part) for data, part in pieces]
+    assert chunks_text(1, 0, pieces) == "".join(each)
 
 
 @pytest.mark.parametrize("content", [b"{}", b"[]", b"1", b"null", b'"a"', BODY])
