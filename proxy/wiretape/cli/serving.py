@@ -77,6 +77,12 @@ _serving = together(
 recording = together(
     shared.upstream,
     setting(
+        "--on-disk-error",
+        type=click.Choice(["continue", "stop"]),
+        default="continue",
+        help="When the recording can no longer be written: let requests pass, or refuse them.",
+    ),
+    setting(
         "--upstream-timeout",
         type=click.FloatRange(min=0),
         default=UPSTREAM_TIMEOUT_S,
@@ -115,13 +121,14 @@ matching = together(
         help="What answers an equal request when all its recordings are used.",
     ),
 )
+speed = setting(
+    "--speed",
+    type=Parsed("SPEED", Speed.parse),
+    default="instant",
+    help="instant, original, or a factor such as 4.",
+)
 pacing = together(
-    setting(
-        "--speed",
-        type=Parsed("SPEED", Speed.parse),
-        default="instant",
-        help="instant, original, or a factor such as 4.",
-    ),
+    speed,
     setting(
         "--order",
         type=Parsed("ORDER", _parse_order),
@@ -224,6 +231,7 @@ def settings_for(mode: Mode, given: dict[str, Any]) -> Settings:
         changes["redact"] = given["redact"]
         changes["keep_secrets"] = given["keep_secrets"]
     if "max_body" in given:
+        changes["stops_on_disk_error"] = given["on_disk_error"] == "stop"
         changes["upstream_timeout_s"] = given["upstream_timeout"]
         changes["max_body_bytes"] = given["max_body"]
         changes["keep_reading"] = given["keep_reading"]
@@ -235,6 +243,7 @@ def settings_for(mode: Mode, given: dict[str, Any]) -> Settings:
         )
     if "speed" in given:
         changes["speed"] = given["speed"]
+    if "order" in given:
         changes["order"] = given["order"]
         changes["order_timeout_s"] = given["order_timeout"]
     changes["strict"] = given.get("strict", False)

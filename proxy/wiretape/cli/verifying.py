@@ -12,8 +12,9 @@ from wiretape.cli import EXIT_FAILED
 from wiretape.cli import options as shared
 from wiretape.cli.options import Configured
 from wiretape.cli.reading import print_json
-from wiretape.cli.serving import pacing, settings_for
+from wiretape.cli.serving import settings_for, speed
 from wiretape.core.model import Mode
+from wiretape.errors import UsageError
 from wiretape.server.verify import verify as verify_cassette
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=Configured)
 @click.argument("cassette")
-@pacing
+@speed
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 @shared.directory
 @shared.log_level
@@ -37,6 +38,8 @@ def verify(cassette: str, directory: Path, *, as_json: bool, **given: Any) -> in
         Mode.REPLAY, {"directory": directory, "cassettes": (str(path),), **given}
     )
     verification = asyncio.run(verify_cassette(load(path), settings))
+    if not verification.interactions:
+        raise UsageError(f"{path}: nothing to verify: no request in it has its body")
     if as_json:
         print_json({"cassette": str(path), **verification.to_json()})
     else:

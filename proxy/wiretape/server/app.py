@@ -28,7 +28,7 @@ from wiretape.server.forwarder import (
     read_on,
 )
 from wiretape.server.headers import CASSETTE_HEADER, from_raw
-from wiretape.server.sessions import Session, Sessions
+from wiretape.server.sessions import Sessions
 from wiretape.server.upstream import Upstream
 from wiretape.server.viewing import Viewing
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from wiretape.core.model import Headers
     from wiretape.server.recorder import Unrecorded
     from wiretape.server.replayer import Replayer
+    from wiretape.server.session import Session
     from wiretape.server.settings import Settings
     from wiretape.server.upstream import Exchange
 

@@ -85,25 +85,28 @@ class Control:
         return json_answer(200, {**session.report(), "written": str(path) if path else None})
 
     def _metrics(self) -> str:
-        sessions = self._sessions.all()
-        replayers = [session.replayer for session in sessions if session.replayer]
+        reports = [session.report() for session in self._sessions.all()]
+
+        def total(key: str) -> int:
+            return sum(len(report[key]) for report in reports)
+
         figures = (
-            ("sessions", "gauge", "Sessions, open or closed.", len(sessions)),
-            ("in_flight", "gauge", "Requests being answered.", sum(s.in_flight for s in sessions)),
+            ("sessions", "gauge", "Sessions, open or closed.", len(reports)),
+            (
+                "in_flight",
+                "gauge",
+                "Requests being answered.",
+                sum(r["in_flight"] for r in reports),
+            ),
             (
                 "recorded_total",
                 "counter",
                 "Interactions recorded.",
-                sum(s.recorder.interactions for s in sessions if s.recorder),
+                sum(report["recorded"] for report in reports),
             ),
-            ("replayed_total", "counter", "Answers replayed.", sum(len(r.used) for r in replayers)),
-            ("misses_total", "counter", "Requests missed.", sum(len(r.misses) for r in replayers)),
-            (
-                "stalls_total",
-                "counter",
-                "Waits for a request that did not come.",
-                sum(len(r.schedule.stalls()) for r in replayers),
-            ),
+            ("replayed_total", "counter", "Answers replayed.", total("used")),
+            ("misses_total", "counter", "Requests missed.", total("misses")),
+            ("stalls_total", "counter", "Waits for a request that did not come.", total("stalls")),
         )
         return "".join(
             f"# HELP wiretape_{name} {text}\n"

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _HEALTH = f"{CONTROL_PREFIX}health"
 _MOST_CONNECTIONS = 200
+_PATIENCE_S = 60.0
 
 _LONGEST_PAUSE_US = 1_000_000
 
@@ -153,7 +154,14 @@ async def drive(cassette: Cassette, base_url: str, speed: Speed) -> list[Receive
         else:
             due_ns = await start + round(asked_at_us[interaction.number] * 1000 / speed.factor)
             await asyncio.sleep(max(0, due_ns - monotonic_ns()) / 1e9)
-        return await _ask(upstream, interaction, gates)
+        received = Received(interaction.number, interaction.number, monotonic_ns())
+        try:
+            async with asyncio.timeout(_patience_s(interaction, speed)):
+                await _ask(upstream, interaction, gates, received)
+        except TimeoutError:
+            received.outcome = Outcome.UPSTREAM_TIMEOUT
+            gates.note(interaction.number, ended=True)
+        return received
 
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -196,10 +204,18 @@ def _without_pauses(interactions: Sequence[Interaction]) -> dict[int, int]:
     return due_us
 
 
-async def _ask(upstream: Upstream, interaction: Interaction, gates: _Gates) -> Received:
+def _patience_s(interaction: Interaction, speed: Speed) -> float:
+    """How long an answer may take before it is taken for one that never ends."""
+    last = interaction.end or (interaction.chunks[-1] if interaction.chunks else None)
+    took_s = (last.at_us - interaction.request.at_us) / 1e6 if last else 0.0
+    return took_s / (speed.factor or 1.0) + _PATIENCE_S
+
+
+async def _ask(
+    upstream: Upstream, interaction: Interaction, gates: _Gates, received: Received
+) -> None:
     request = interaction.request
     number = interaction.number
-    received = Received(number, number, monotonic_ns())
     try:
         exchange = await upstream.send(
             request.method, request.target, request.headers, request.body.content or b""
@@ -207,7 +223,7 @@ async def _ask(upstream: Upstream, interaction: Interaction, gates: _Gates) -> R
     except UpstreamError as error:
         received.outcome = error.outcome
         gates.note(number, ended=True)
-        return received
+        return
     received.head_ns = monotonic_ns()
     received.status = exchange.status
     received.headers = exchange.headers
@@ -216,12 +232,13 @@ async def _ask(upstream: Upstream, interaction: Interaction, gates: _Gates) -> R
         received.number = int(named)
     gates.note(number)
     outcome = None
-    while outcome is None:
-        batch, outcome = await exchange.read()
-        now_ns = monotonic_ns()
-        received.pieces += [(data, part, now_ns) for data, part in batch.pieces]
-        size = sum(len(data) for data, _ in batch.pieces)
-        gates.note(number, size=size, ended=outcome is not None)
-    received.outcome = outcome
-    exchange.close()
-    return received
+    try:
+        while outcome is None:
+            batch, outcome = await exchange.read()
+            now_ns = monotonic_ns()
+            received.pieces += [(data, part, now_ns) for data, part in batch.pieces]
+            size = sum(len(data) for data, _ in batch.pieces)
+            gates.note(number, size=size, ended=outcome is not None)
+        received.outcome = outcome
+    finally:
+        exchange.close()

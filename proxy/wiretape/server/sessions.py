@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import logging
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from wiretape.cassette.library import SUFFIX, cassette_path, find_cassettes, timestamp_name
 from wiretape.cassette.loader import load
@@ -17,107 +16,13 @@ from wiretape.errors import CassetteBusyError, CassetteNotFoundError, JournalErr
 from wiretape.server.clock import utc_now
 from wiretape.server.recorder import Recorder
 from wiretape.server.replayer import Replayer
+from wiretape.server.session import Session
 
 if TYPE_CHECKING:
     from wiretape.core.model import Cassette
-    from wiretape.server.replayer import Key
     from wiretape.server.settings import Settings
 
 _log = logging.getLogger(__name__)
-
-_CLOSE_WAIT_STEP_S = 0.01
-_CLOSE_WAIT_STEPS = 500
-
-
-class Session:
-    """One live use of one cassette.
-
-    Attributes:
-        mode: what happens to its requests; `once` has been resolved.
-        path: its cassette; None if it replays several or passes all through.
-        recorder: set if it may record.
-        replayer: set if it may replay.
-        in_flight: how many of its requests are being answered.
-    """
-
-    def __init__(self, name: SessionName, mode: Mode, path: Path | None) -> None:
-        self.name = name
-        self.mode = mode
-        self.path = path
-        self.recorder: Recorder | None = None
-        self.replayer: Replayer | None = None
-        self.in_flight = 0
-
-    async def settle(self) -> bool:
-        """Wait a while for what is in flight; whether nothing is any more."""
-        for _ in range(_CLOSE_WAIT_STEPS):
-            if not self.in_flight:
-                return True
-            await asyncio.sleep(_CLOSE_WAIT_STEP_S)
-        return False
-
-    def failed(self) -> bool:
-        """Whether a strict run has failed: a miss, or a recording that was not used."""
-        replayer = self.replayer
-        return replayer is not None and bool(replayer.misses or replayer.unused())
-
-    def report(self) -> dict[str, Any]:
-        """What has come of the session so far, as JSON."""
-        report: dict[str, Any] = {
-            "session": str(self.name),
-            "mode": self.mode.value,
-            "cassette": str(self.path) if self.path else None,
-            "in_flight": self.in_flight,
-            "recorded": self.recorder.interactions if self.recorder else 0,
-            "error": str(self.recorder.failure)
-            if self.recorder and self.recorder.failure
-            else None,
-            "order": None,
-            "interactions": 0,
-            "used": [],
-            "unused": [],
-            "misses": [],
-            "stalls": [],
-            "divergences": [],
-        }
-        replayer = self.replayer
-        if replayer is None:
-            return report
-
-        def named(key: Key) -> dict[str, Any]:
-            request = replayer.interactions[key].request
-            return {
-                "cassette": replayer.cassettes[key[0]].name,
-                "interaction": key[1],
-                "method": request.method,
-                "target": request.target,
-            }
-
-        report["order"] = str(replayer.order)
-        report["interactions"] = len(replayer.interactions)
-        report["used"] = [named(key) for key in replayer.used]
-        report["unused"] = [named(key) for key in replayer.unused()]
-        report["misses"] = [
-            {**miss.to_json(replayer.describe), "text": replayer.explain(miss)}
-            for miss in replayer.misses
-        ]
-        report["stalls"] = [
-            {
-                "waiting": named(cast("Key", stall.waiting)),
-                "missing": named(cast("Key", stall.missing)),
-                "waited_s": stall.waited_ns / 1e9,
-            }
-            for stall in replayer.schedule.stalls()
-        ]
-        report["divergences"] = [
-            {
-                **named(divergence.key),
-                "match": divergence.level.value,
-                "differences": [difference.to_json() for difference in divergence.differences],
-            }
-            for divergence in replayer.divergences
-        ]
-        return report
 
 
 class Sessions:
@@ -208,11 +113,7 @@ class Sessions:
         self._finished.append(session)
         if session.name == self._default:
             self._default = self._default_name()
-        if session.replayer is not None:
-            session.replayer.stop()
-        if session.recorder is None:
-            return None
-        path = session.recorder.close()
+        path = session.close()
         if path is not None:
             self._cassettes.pop(path, None)
         return path
@@ -238,6 +139,7 @@ class Sessions:
             path,
             settings.upstream,
             redactor=self._redactor,
+            stops=settings.stops_on_disk_error,
             continues=continues,
         )
         if continues:

@@ -37,6 +37,7 @@ class Settings:
             well-known shapes.
         keep_secrets: leave the well-known shapes as they are.
         max_body_bytes: request bodies over this are streamed through and not kept.
+        stops_on_disk_error: refuse what can no longer be recorded, rather than let it pass.
         upstream_timeout_s: how long an upstream may send nothing at all; 0 for ever.
         head_timeout_s: how long a connection may stay without a whole request head.
         body_timeout_s: how long a client may send nothing of a body it has begun.
@@ -63,6 +64,7 @@ class Settings:
     redact: tuple[str, ...] = ()
     keep_secrets: bool = False
     max_body_bytes: int = MAX_BODY_BYTES
+    stops_on_disk_error: bool = False
     upstream_timeout_s: float = UPSTREAM_TIMEOUT_S
     head_timeout_s: float = 90.0
     body_timeout_s: float = 300.0

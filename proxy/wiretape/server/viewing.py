@@ -14,7 +14,8 @@ from wiretape.viewer.shelf import Shelf
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from wiretape.server.sessions import Session, Sessions
+    from wiretape.server.session import Session
+    from wiretape.server.sessions import Sessions
     from wiretape.server.settings import Settings
 
 

@@ -1,0 +1,141 @@
+"""One session: the live use of one cassette, and the report on it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wiretape.core.model import Mode
+    from wiretape.core.routing import SessionName
+    from wiretape.server.recorder import Recorder
+    from wiretape.server.replayer import Key, Replayer
+
+_CLOSE_WAIT_STEP_S = 0.01
+_CLOSE_WAIT_STEPS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Closed:
+    """What is left of a session that was closed."""
+
+    report: dict[str, Any]
+    failed: bool
+
+
+class Session:
+    """One live use of one cassette.
+
+    Attributes:
+        mode: what happens to its requests; `once` has been resolved.
+        path: its cassette; None if it replays several or passes all through.
+        recorder: set if it may record.
+        replayer: set if it may replay.
+        in_flight: how many of its requests are being answered.
+    """
+
+    def __init__(self, name: SessionName, mode: Mode, path: Path | None) -> None:
+        self.name = name
+        self.mode = mode
+        self.path = path
+        self.recorder: Recorder | None = None
+        self.replayer: Replayer | None = None
+        self.in_flight = 0
+        self._closed: _Closed | None = None
+
+    async def settle(self) -> bool:
+        """Wait a while for what is in flight; whether nothing is any more."""
+        for _ in range(_CLOSE_WAIT_STEPS):
+            if not self.in_flight:
+                return True
+            await asyncio.sleep(_CLOSE_WAIT_STEP_S)
+        return False
+
+    def failed(self) -> bool:
+        """Whether a strict run has failed: a miss, or a recording that was not used."""
+        if self._closed is not None:
+            return self._closed.failed
+        replayer = self.replayer
+        return replayer is not None and bool(replayer.misses or replayer.unused())
+
+    def close(self) -> Path | None:
+        """Finish the recording, and let go of all but the report.
+
+        Returns:
+            The cassette that was written; None if none was.
+
+        Raises:
+            JournalError: it could not be finished.
+        """
+        recorder, replayer = self.recorder, self.replayer
+        try:
+            return recorder.close() if recorder is not None else None
+        finally:
+            if replayer is not None:
+                replayer.stop()
+            self._closed = _Closed(self._report(), self.failed())
+            self.recorder = self.replayer = None
+
+    def report(self) -> dict[str, Any]:
+        """What has come of the session so far, as JSON; of a closed one, what had come of it."""
+        return self._report() if self._closed is None else self._closed.report
+
+    def _report(self) -> dict[str, Any]:
+        report: dict[str, Any] = {
+            "session": str(self.name),
+            "mode": self.mode.value,
+            "cassette": str(self.path) if self.path else None,
+            "in_flight": self.in_flight,
+            "recorded": self.recorder.interactions if self.recorder else 0,
+            "error": str(self.recorder.failure)
+            if self.recorder and self.recorder.failure
+            else None,
+            "order": None,
+            "interactions": 0,
+            "used": [],
+            "unused": [],
+            "misses": [],
+            "stalls": [],
+            "divergences": [],
+        }
+        replayer = self.replayer
+        if replayer is None:
+            return report
+
+        def named(key: Key) -> dict[str, Any]:
+            request = replayer.interactions[key].request
+            return {
+                "cassette": replayer.cassettes[key[0]].name,
+                "interaction": key[1],
+                "method": request.method,
+                "target": request.target,
+            }
+
+        report["order"] = str(replayer.order)
+        report["interactions"] = len(replayer.interactions)
+        report["used"] = [named(key) for key in replayer.used]
+        report["unused"] = [named(key) for key in replayer.unused()]
+        report["misses"] = [
+            {**miss.to_json(replayer.describe), "text": replayer.explain(miss)}
+            for miss in replayer.misses
+        ]
+        report["stalls"] = [
+            {
+                "waiting": named(cast("Key", stall.waiting)),
+                "missing": named(cast("Key", stall.missing)),
+                "waited_s": stall.waited_ns / 1e9,
+            }
+            for stall in replayer.schedule.stalls()
+        ]
+        report["divergences"] = [
+            {
+                **named(divergence.key),
+                "match": divergence.level.value,
+                "differences": [difference.to_json() for difference in divergence.differences],
+            }
+            for divergence in replayer.divergences
+        ]
+        return report
