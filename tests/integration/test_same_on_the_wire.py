@@ -170,7 +170,7 @@ async def test_no_upstream_is_502_in_the_callers_dialect_and_replays(proxy: Prox
         messages = await ask(recording.url, "POST", "/v1/messages", b"{}")
         ollama = await ask(recording.url, "POST", "/api/chat", b"{}")
     assert [each.status for each in (chat, messages, ollama)] == [502, 502, 502]
-    assert nobody in chat.json()["error"]["message"]
+    assert f"{nobody}: connection refused" in chat.json()["error"]["message"]
     assert set(chat.json()["error"]) == {"message", "type", "param", "code"}
     assert messages.json()["type"] == "error"
     assert nobody in messages.json()["error"]["message"]

@@ -101,6 +101,8 @@ class Miss:
     def _agreement(self) -> str:
         if self.another_conversation:
             return ", but it is another conversation" if self.items else ", but with another text"
+        if self.agreeing and self.agreeing == self.items:
+            return " (the same messages, in another order)"
         return f" ({self.agreeing} of {self.items} messages agree)" if self.agreeing else ""
 
     def _differing(self) -> list[str]:

@@ -10,6 +10,7 @@ import asyncio
 import base64
 import errno
 import io
+import os
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes, urlsplit, urlunsplit
 
@@ -266,9 +267,14 @@ def _outcome(error: Exception) -> Outcome:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return f"its certificate is not trusted: {error.certificate_error}"
     if isinstance(error, aiohttp.ClientConnectorError):
         inner = error.os_error
-        return inner.strerror or str(inner)
+        # asyncio puts the address where a system error's text should be; a failed look-up's
+        # number is none of the system's, and its text is its own.
+        number = inner.errno or 0
+        return os.strerror(number).lower() if number > 0 else inner.strerror or str(inner)
     if isinstance(error, aiohttp.ClientResponseError):
         return f"its response is not HTTP: {error.message}"
     return str(error) or type(error).__name__

@@ -20,7 +20,7 @@ from wiretape.core.routing import SessionName
 from wiretape.environment import client_environment, openai_base_url, upstream_of
 from wiretape.errors import UsageError
 from wiretape.server.background import Background
-from wiretape.server.sessions import Session
+from wiretape.server.session import Session
 from wiretape.server.settings import Settings
 from wiretape.testing.names import differ_in_case_alone, safe_name
 from wiretape.testing.verdict import Verdict, verdict
