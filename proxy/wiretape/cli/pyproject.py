@@ -29,6 +29,7 @@ SETTINGS = frozenset(
         "match",
         "max-body",
         "mode",
+        "on-disk-error",
         "order",
         "order-timeout",
         "redact",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wiretape.core.model import Body, Outcome
-from wiretape.errors import UpstreamError
+from wiretape.errors import CassetteError, JournalError, UpstreamError
 from wiretape.server.downstream import error_answer
 from wiretape.server.framing import Framing
 from wiretape.server.recorder import Unrecorded
@@ -133,10 +133,12 @@ class Forwarder:
         """Forward a request and write its answer to the client.
 
         Raises:
-            CassetteError: the recording cannot begin; nothing has been forwarded.
+            CassetteError: the recording cannot begin, and nothing has been forwarded; or it cannot
+                go on, and the rest is not passed on.
             asyncio.CancelledError: the client left, or the proxy stops; all is tidied up.
         """
         record = Unrecorded()
+        exchange = None
         if isinstance(incoming.body, bytes):
             record = _begin(recorder, incoming, Body.of(incoming.body))
         try:
@@ -145,6 +147,10 @@ class Forwarder:
             finally:
                 if isinstance(incoming.body, StreamedBody):
                     record = _begin(recorder, incoming, incoming.body.body())
+        except CassetteError:
+            if exchange is not None:
+                exchange.close()
+            raise
         except UpstreamError as error:
             await _answer_for_upstream(incoming, downstream, record, error)
             return
@@ -160,6 +166,9 @@ class Forwarder:
             else:
                 record.client_left()
                 exchange.close()
+            raise
+        except BaseException:
+            exchange.close()
             raise
 
     async def _send(self, incoming: Incoming) -> Exchange:
@@ -185,6 +194,8 @@ async def read_on(exchange: Exchange, record: Unrecorded) -> None:
             batch, outcome = await exchange.read()
             record.chunks(batch.pieces)
         record.end(outcome)
+    except JournalError:
+        pass  # all that this was for
     finally:
         record.client_left()
         exchange.close()

@@ -107,6 +107,8 @@ class Recorder:
         Raises:
             JournalError: it failed, and nothing may pass unrecorded.
         """
+        if self.failure is not None and self._stops:
+            raise self.failure
         if self._journal is None or self.failure is not None:
             return 0
         position = self._journal.bytes_written
@@ -244,7 +246,7 @@ class InteractionRecorder(Unrecorded):
 
     def end(self, outcome: Outcome) -> None:
         """Journal the end, once; later calls change nothing."""
-        if self._ended:
+        if self._ended or self._recorder.failure is not None:
             return
         self._ended = True
         self._recorder.unreachable += outcome is Outcome.UPSTREAM_UNREACHABLE
