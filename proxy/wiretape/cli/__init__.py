@@ -34,6 +34,7 @@ _COMMANDS = {
     "stats": "analysing",
     "diff": "analysing",
     "rerun": "rerunning",
+    "export": "exporting",
     "check": "reading",
     "verify": "verifying",
     "recover": "keeping",

@@ -19,7 +19,7 @@ from wiretape.cli.reading import print_json, print_rich
 from wiretape.errors import CassetteNotFoundError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from wiretape.core.model import Cassette
 
@@ -40,7 +40,7 @@ def stats(cassettes: tuple[str, ...], directory: Path, *, as_json: bool, as_csv:
 
     if as_json and as_csv:
         raise UsageError("--json and --csv exclude each other")
-    files = list(_files(cassettes, directory))
+    files = cassette_files(cassettes, directory)
     with tracked("reading", len(files)) as step:
         counted = count(_read(path, step) for path in files)
     if as_json:
@@ -73,15 +73,23 @@ def diff(a: str, b: str, directory: Path, *, as_json: bool) -> int:
     return EXIT_FAILED if compared.changed else 0
 
 
-def _files(cassettes: tuple[str, ...], directory: Path) -> Iterator[Path]:
+def cassette_files(cassettes: tuple[str, ...], directory: Path) -> list[Path]:
+    """The files that CASSETTE arguments mean, directories with all that is in them.
+
+    Raises:
+        CassetteNotFoundError: one is nowhere, or a directory has none.
+        UsageError: one is no path, and as a name no good.
+    """
+    files: list[Path] = []
     for each in cassettes or (str(directory),):
         if Path(each).is_dir():
             found = find_cassettes(Path(each))
             if not found:
                 raise CassetteNotFoundError(each, "record one with: wiretape record")
-            yield from found
+            files += found
         else:
-            yield shared.cassette_file(each, directory)
+            files.append(shared.cassette_file(each, directory))
+    return files
 
 
 def _read(path: Path, step: Callable[[], None]) -> Cassette:

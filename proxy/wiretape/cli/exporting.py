@@ -1,0 +1,152 @@
+"""The command that hands cassettes to other tools: export."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from wiretape import __version__
+from wiretape.analysis.har import har
+from wiretape.analysis.tables import (
+    CHUNK_COLUMNS,
+    INTERACTION_COLUMNS,
+    chunk_rows,
+    event_rows,
+    interaction_rows,
+)
+from wiretape.cassette.loader import load
+from wiretape.cli import options as shared
+from wiretape.cli.analysing import cassette_files
+from wiretape.cli.logs import say
+from wiretape.cli.options import Configured
+from wiretape.cli.parquet import available, tables
+from wiretape.cli.progress import tracked
+from wiretape.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wiretape.core.model import Cassette
+
+FORMATS = ("har", "jsonl", "parquet")
+_STANDARD_OUTPUT = "-"
+
+
+@click.command(cls=Configured)
+@click.argument("cassettes", nargs=-1, required=True, metavar="CASSETTE...")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    required=True,
+    help="har: HTTP Archive 1.2. jsonl: one event a line. parquet: tables of chunks and of"
+    " interactions, in two files (needs wiretape[parquet]).",
+)
+@click.option(
+    "-o",
+    "--output",
+    default=_STANDARD_OUTPUT,
+    metavar="FILE",
+    help="Where to; - is standard output. parquet makes FILE.chunks.parquet and"
+    " FILE.interactions.parquet.",
+)
+@shared.directory
+@shared.log_level
+def export(cassettes: tuple[str, ...], form: str, output: str, directory: Path) -> None:
+    """Hand cassettes to other tools: browsers, jq, DuckDB.
+
+    A CASSETTE may be a directory.
+    """
+    files = cassette_files(cassettes, directory)
+    with tracked("exporting", len(files)) as step:
+
+        def loaded() -> Iterator[Cassette]:
+            for path in files:
+                # Cassettes of one name in several directories must not be taken for one.
+                yield replace(load(path), name=path.with_suffix("").as_posix())
+                step()
+
+        if form == "parquet":
+            _parquet(loaded(), output)
+        else:
+            with _writing(output) as file:
+                (_har if form == "har" else _jsonl)(loaded(), file)
+
+
+def _har(cassettes: Iterator[Cassette], file: IO[bytes]) -> None:
+    _dump(har(cassettes, __version__), file, indent=1)
+
+
+def _jsonl(cassettes: Iterator[Cassette], file: IO[bytes]) -> None:
+    for cassette in cassettes:
+        for row in event_rows(cassette):
+            _dump(row, file)
+
+
+def _dump(value: Any, file: IO[bytes], indent: int | None = None) -> None:
+    text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
+    file.write(text.encode("utf-8", "backslashreplace") + b"\n")
+
+
+def _parquet(cassettes: Iterator[Cassette], output: str) -> None:
+    if output == _STANDARD_OUTPUT:
+        raise UsageError("--format parquet makes two files: give them a name with --output")
+    available()
+    stem = output.removesuffix(".parquet")
+    finals = [Path(f"{stem}.{name}.parquet") for name in ("chunks", "interactions")]
+    with contextlib.ExitStack() as stack:
+        parts = [stack.enter_context(_replacing(final)) for final in finals]
+        columns = (CHUNK_COLUMNS, INTERACTION_COLUMNS)
+        with tables(dict(zip(parts, columns, strict=True))) as (chunks, interactions):
+            for cassette in cassettes:
+                chunks.add(chunk_rows(cassette))
+                interactions.add(interaction_rows(cassette))
+    for final in finals:
+        say(f"wrote {final}", written=str(final))
+
+
+@contextlib.contextmanager
+def _writing(output: str) -> Iterator[IO[bytes]]:
+    if output == _STANDARD_OUTPUT:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    with _replacing(Path(output)) as part, part.open("wb") as file:
+        yield file
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A file beside `path` that takes its place once it is whole.
+
+    Raises:
+        UsageError: nothing can be written there.
+    """
+    try:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from None
+    os.close(descriptor)
+    part = Path(name)
+    try:
+        yield part
+        part.chmod(0o666 & ~_umask())
+        part.replace(path)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror or error}") from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
