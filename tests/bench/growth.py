@@ -6,6 +6,8 @@ from loads import CHUNKS_BESIDE_EVENTS, Load, Meter
 from recordings import Recorded, write_cassette
 from systems import PATH, SYSTEMS, Bench, ask, free_port, wiretape
 
+_ANSWER_CHUNKS = 400
+
 Points = list[tuple[float, float]]
 """(how many, what one costs in microseconds of CPU time)."""
 
@@ -13,11 +15,15 @@ Points = list[tuple[float, float]]
 def over_streams(
     bench: Bench, meter: Meter, upstream: int, counts: list[int], chunks: int
 ) -> Points:
-    """The cost of a chunk recorded, by how many streams there are; flat out."""
+    """The cost of a chunk recorded, by how many streams there are; flat out.
+
+    Answers are equally long whatever their number, so that what a request costs weighs the same.
+    """
     points: Points = []
     with bench.running(SYSTEMS["wiretape record"], upstream) as server:
         for streams in counts:
-            load = Load(streams, chunks // streams - CHUNKS_BESIDE_EVENTS)
+            requests = max(1, chunks // streams // _ANSWER_CHUNKS)
+            load = Load(streams, _ANSWER_CHUNKS - CHUNKS_BESIDE_EVENTS, requests=requests)
             run = meter.run(SYSTEMS["wiretape record"], server, "growth", load)
             points.append((streams, run["cpu_us_per_chunk"]))
     return points
