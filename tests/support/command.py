@@ -81,6 +81,17 @@ async def serving(
         process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001  else it warns
 
 
+async def start(*arguments: str | Path) -> asyncio.subprocess.Process:
+    """Start the command and leave it alone."""
+    return await asyncio.create_subprocess_exec(
+        *_COMMAND,
+        *map(str, arguments),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=_clean_environment(),
+    )
+
+
 def _clean_environment() -> dict[str, str]:
     ours = ("WIRETAPE_", "OLLAMA_", "OPENAI_", "ANTHROPIC_")
     return {key: value for key, value in os.environ.items() if not key.startswith(ours)}
