@@ -149,6 +149,21 @@ async def test_two_cassettes_stand_side_by_side(page, expect):
         await expect(panes).to_have_count(2)
 
 
+async def test_what_two_cassettes_did_differently_is_said_and_leads_there(page, expect):
+    async with viewing() as proxy:
+        await page.goto(at(proxy, a="notes/parallel-tool-calls", b="notes/single-tool-call"))
+        differences = page.locator(".differences")
+        await expect(differences.locator("summary")).to_contain_text("1 of 1 interaction changed")
+        await expect(differences.locator("dl")).to_contain_text("calls[1]")
+        await differences.get_by_role("button", name="#1").click()
+        await expect(page.locator("article.picked")).to_have_count(2)
+        await page.goto(at(proxy, a="ollama-0.24.0/chat-tools", b="llamacpp/chat-tools"))
+        await expect(differences.locator("summary")).to_contain_text("none changed")
+        panes = page.locator(".pane")
+        await panes.nth(1).get_by_role("button", name="Interaction 2: pick").click()
+        await expect(panes.nth(0).locator("article.picked h3")).to_contain_text("#2")
+
+
 async def test_a_recording_is_followed_as_it_comes(page, expect, tmp_path: Path):
     gates = [Gate(), Gate()]
     script = [

@@ -6,7 +6,7 @@ Knows files and entries; how a lane looks is for `lane`.
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +75,7 @@ class Reading:
         self._mark = secrets.token_hex(4)
         self._following: Following | None = None
         self._cassette: Cassette
+        self._entries: list[Entry] = []
         self._drafts: dict[int, _Draft] = {}
         self._places: dict[int, Place] = {}
         self._version = 0
@@ -92,7 +93,9 @@ class Reading:
             CassetteError: the recording has ended, or cannot be read.
         """
         if self._following is not None:
-            self._take(self._following.entries())
+            entries = self._following.entries()
+            self._entries += entries
+            self._take(entries)
 
     def json(self, since: str, now: datetime) -> dict[str, Any]:
         """The cassette as JSON values, with those lanes alone that have changed.
@@ -123,6 +126,12 @@ class Reading:
             "interactions": len(self._drafts),
             "lanes": [self._lane(draft) for draft in drafts],
         }
+
+    def cassette(self) -> Cassette:
+        """All of it, as far as it has come."""
+        if self._following is None:
+            return self._cassette
+        return replace(self._cassette, entries=tuple(self._entries))
 
     def interaction(self, number: int) -> Interaction:
         """One interaction.

@@ -6,6 +6,7 @@
     cassettes/NAME?since=VERSION                   its lanes, as `lane` has them; changed ones only
     cassettes/NAME/interactions/N                  headers and the request's body
     cassettes/NAME/interactions/N/chunks/I         a chunk's bytes; ?limit=BYTES
+    diff?a=NAME&b=NAME                             what changed in behaviour, as `diff --json`
 
 A `/` in NAME is written `%2F`. An answer may take long: call it in a thread of its own.
 """
@@ -20,6 +21,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote
 
+from wiretape.analysis.diff import diff
 from wiretape.analysis.printable import cut
 from wiretape.cassette.library import PART_SUFFIX
 from wiretape.errors import CassetteNotFoundError, WiretapeError
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
 _OPEN = 4
 _LONGEST_BODY = 1_000_000
 _ENDPOINT = re.compile(
-    r"cassettes(?:/(?P<name>[^/]+)(?:/interactions/(?P<number>[0-9]{1,18})"
+    r"diff|cassettes(?:/(?P<name>[^/]+)(?:/interactions/(?P<number>[0-9]{1,18})"
     r"(?:/chunks/(?P<chunk>[0-9]{1,18}))?)?)?/?"
 )
 
@@ -114,6 +116,9 @@ class Viewer:
     def _endpoint(
         self, found: re.Match[str], given: dict[str, str], sessions: Sequence[LiveSession]
     ) -> Page:
+        if found[0] == "diff":
+            a, b = (self._reading(given.get(side, "")).cassette() for side in "ab")
+            return json_page(200, diff(a, b).to_json())
         if found["name"] is None:
             return json_page(200, self._list(sessions))
         reading = self._reading(unquote(found["name"]))

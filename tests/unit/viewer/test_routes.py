@@ -202,6 +202,21 @@ def test_a_cassette_that_was_written_anew_is_read_anew(viewer: Viewer, tmp_path:
     assert len(after["lanes"]) == 2
 
 
+def test_two_cassettes_are_compared(viewer: Viewer, tmp_path: Path):
+    put(tmp_path, "a")
+    put(tmp_path, "b", (*ENTRIES[:3], *ENTRIES[4:]))
+    compared = read(viewer, "diff?a=a&b=b")
+    (only,) = compared["pairs"]
+    assert only["changes"] == [{"what": "content", "a": "Hello", "b": "Hel"}]
+    assert not read(viewer, "diff?a=a&b=a")["changed"]
+    journal = Journal.create(tmp_path / "live.yaml", NOON, "http://x")
+    for entry in ENTRIES:
+        journal.write(entry_text(entry))
+    assert not read(viewer, "diff?a=a&b=live.yaml.part")["changed"]
+    journal.close()
+    assert get(viewer, "diff?a=a").status == 404
+
+
 def test_a_chunks_bytes_are_given_as_they_are(viewer: Viewer, tmp_path: Path):
     hostile = b"<script>alert(1)</script>\xff\x00"
     put(tmp_path, "a", (*ENTRIES[:2], Chunk(1, 200, hostile), ENTRIES[-1]))

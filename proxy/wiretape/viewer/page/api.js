@@ -44,6 +44,10 @@ export function chunkUrl(name, number, index) {
   return new URL(chunk(name, number, index), base).href;
 }
 
+export async function fetchDiff(a, b) {
+  return (await ask(`diff?${new URLSearchParams({ a, b })}`)).json();
+}
+
 export async function fetchReport(session) {
   return (await ask(`sessions/${encodeURIComponent(session)}`)).json();
 }

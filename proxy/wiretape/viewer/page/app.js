@@ -1,6 +1,7 @@
 // The page as a whole: the address says what is open, the shelf what there is.
 
 import { fetchList } from "./api.js";
+import { Differences } from "./differences.js";
 import { button, el } from "./dom.js";
 import { List } from "./list.js";
 import { Pick } from "./model.js";
@@ -16,6 +17,7 @@ const filter = document.getElementById("filter");
 const help = document.getElementById("help");
 
 let panes = [];
+let differences = null;
 let sameScale = true;
 const list = new List(document.getElementById("list"), {
   onopen: (name) => go([name]),
@@ -55,7 +57,8 @@ function show() {
     panes = names.map((name) => new Pane(name, sameScale ? shared : new TimeScale(), { onpick, onclose, onrename }));
     main.replaceChildren(...panes.map((pane) => pane.element));
     main.classList.toggle("two", panes.length > 1);
-    if (panes.length > 1) beside(panes);
+    differences = null;
+    if (panes.length > 1) beside(panes, names);
     panes.forEach((pane, index) => pane.load(index ? null : pickOf(query)));
   } else if (panes.length) {
     const pick = pickOf(query);
@@ -83,7 +86,10 @@ function pickOf(query) {
   return new Pick(query.has("i") ? Number(query.get("i")) : null, chunks);
 }
 
-function beside(two) {
+function beside(two, names) {
+  differences = new Differences(names, { onpair: (...numbers) => numbers.forEach((number, side) => look(side, number)) });
+  main.prepend(differences.element);
+  differences.load();
   const toggle = button("Same scale", () => {
     sameScale = !sameScale;
     const names = panes.map((pane) => pane.cassette.name);
@@ -96,7 +102,16 @@ function beside(two) {
   for (const pane of two) pane.closeButton.hidden = false;
 }
 
-function onpick(pane) {
+function look(side, number) {
+  panes[side].choose(number === null ? null : new Pick(number, []), "partner");
+}
+
+function onpick(pane, source) {
+  if (differences && pane.pick && source !== "partner") {
+    const side = panes.indexOf(pane);
+    const partner = differences.partner(side, pane.pick.number);
+    if (partner !== null && panes[1 - side].pick?.number !== partner) look(1 - side, partner);
+  }
   if (pane !== panes[0]) return;
   const names = panes.map((each) => each.cassette.name);
   history.replaceState(null, "", address(names, pane.pick));

@@ -1,9 +1,9 @@
 // The timeline: lanes on one axis, to be looked at by pointer and keys. Knows the canvas and the
 // events on it; what is picked is told to `onpick` and comes back by `show`.
 
-import { announce, bytes, counted, duration, el, moment, oneLine } from "./dom.js";
+import { counted, duration, el, moment } from "./dom.js";
 import { chunkNear, drawLane, LABEL, palette, rowHeight, Ruler } from "./drawing.js";
-import { kindsIn, outcomeOf } from "./kinds.js";
+import { hintOf, rowOf } from "./labels.js";
 import { Pick } from "./model.js";
 import { roundMoments } from "./timescale.js";
 
@@ -278,63 +278,6 @@ export class Lanes {
     const margin = Math.max(1000, (end - lane.at.request) * 0.04);
     this.scale.show(lane.at.request - margin, end + margin);
   }
-}
-
-function rowOf(lane) {
-  const outcome = outcomeOf(lane);
-  const lasted = duration((lane.at.end ?? lane.at.last) - lane.at.request);
-  const bad = lane.status === null || lane.status >= 400 || outcome.ending === "broken";
-  const ending = outcome.ending === "whole" ? "" : ` · ${outcome.ending === "open" ? "…" : outcome.label}`;
-  return el(
-    "div",
-    { class: "row" },
-    el(
-      "span",
-      { class: "row-label" },
-      el("b", {}, `#${lane.number}`),
-      el("span", { class: "row-target" }, lane.target),
-      el("span", { class: "row-model" }, lane.model ?? lane.answered_by ?? ""),
-      lane.marks.length > 0 && el("span", { class: "row-marks" }, `⚑ ${lane.marks.length}`),
-      el("span", { class: bad ? "row-end bad" : "row-end" }, `${lane.status ?? "–"} · ${lasted}${ending}`),
-    ),
-  );
-}
-
-function hintOf(lane, chunk) {
-  const since = chunk ? `+${duration(lane.times[chunk] - lane.times[chunk - 1])}` : "first chunk";
-  const kinds = kindsIn(lane.kinds[chunk]);
-  return [
-    el(
-      "p",
-      {},
-      el("b", {}, `#${lane.number}`),
-      ` chunk ${chunk + 1} of ${lane.count} · `,
-      kinds.map((kind, index) => [index ? ", " : "", el("span", { class: `kind kind-${kind.id}` }, kind.label)]).flat(),
-    ),
-    el("p", {}, `${duration(lane.times[chunk])} · ${since} · ${bytes(lane.sizes[chunk])}`),
-    el("p", { class: "said" }, oneLine(lane.said(chunk), 120)),
-  ];
-}
-
-/** Say what is picked, for those who do not see it. */
-export function announcePick(cassette, pick) {
-  const lane = pick && cassette.byNumber.get(pick.number);
-  if (!lane) return;
-  if (pick.primary === null) {
-    const lasted = duration((lane.at.end ?? lane.at.last) - lane.at.request);
-    announce(
-      `Interaction ${lane.number}, ${lane.shortName}, ${lane.status ?? "no response"}, ` +
-        `${outcomeOf(lane).label}, ${lasted}, ${counted(lane.count, "chunk")}`,
-    );
-    return;
-  }
-  const chunk = pick.primary;
-  const kinds = kindsIn(lane.kinds[chunk]).map((kind) => kind.label);
-  const more = pick.chunks.size > 1 ? `${counted(pick.chunks.size, "chunk")} picked. ` : "";
-  announce(
-    `${more}Interaction ${lane.number}, chunk ${chunk + 1} of ${lane.count}, ${kinds.join(" and ")}: ` +
-      `${oneLine(lane.said(chunk), 60)} at ${duration(lane.times[chunk])}`,
-  );
 }
 
 function fitted(canvas, width, height) {

@@ -5,7 +5,8 @@ import { fetchCassette, Unreachable } from "./api.js";
 import { button, counted, duration, el } from "./dom.js";
 import { Inspector } from "./inspector.js";
 import { KINDS, outcomeOf } from "./kinds.js";
-import { announcePick, Lanes } from "./lanes.js";
+import { announcePick } from "./labels.js";
+import { Lanes } from "./lanes.js";
 import { Cassette, Pick } from "./model.js";
 import { Transcript } from "./transcript.js";
 
@@ -200,7 +201,7 @@ export class Pane {
     this.pick = pick;
     this.showPick(true, source);
     announcePick(this.cassette, pick);
-    this.told(this);
+    this.told(this, source);
   }
 
   showPick(reveal, source = "") {
