@@ -337,6 +337,15 @@ async def test_nothing_stands_in_the_way_of_a_screen_reader(
         await context.close()
 
 
+async def test_a_token_in_the_path_goes_along(page, expect):
+    async with viewing(token="sesame") as proxy:  # noqa: S106  no secret
+        await page.goto(f"{proxy.url}/~sesame/_wiretape")
+        await page.get_by_role("searchbox").fill("plain")
+        await page.get_by_role("link", name="plain-answer").click()
+        await expect(page.get_by_role("article")).to_contain_text("finish")
+        assert page.url.startswith(f"{proxy.url}/~sesame/_wiretape/?a=notes")
+
+
 async def test_light_and_dark_are_the_systems_choice(browser, expect):
     async with viewing() as proxy:
         shades = []

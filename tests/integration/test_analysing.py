@@ -61,6 +61,18 @@ def test_bad_use_is_one_clear_line_and_status_2(arguments: tuple[str | Path, ...
     assert len(done.stderr.splitlines()) == 1
 
 
+async def test_view_asks_for_its_token():
+    async with serving("view", NOTES, WIRETAPE_TOKEN="open sesame") as viewing:  # noqa: S106  no secret
+        assert (await ask(viewing.url, "GET", "/_wiretape/cassettes")).status == 401
+        prefix = "/~open%20sesame"
+        assert (await ask(viewing.url, "GET", f"{prefix}/_wiretape/cassettes")).status == 200
+        moved = await ask(viewing.url, "GET", f"{prefix}/_wiretape")
+        assert moved.header("Location") == "_wiretape/"
+        await viewing.stop()
+    assert f"the page is {viewing.url}/~TOKEN/_wiretape/" in viewing.said
+    assert "sesame" not in viewing.said
+
+
 async def test_view_serves_the_page_and_says_where():
     files = (NOTES / "plain-answer.yaml", NOTES / "single-tool-call.yaml")
     async with serving("view", *files, "--dir", CASSETTES) as viewing:

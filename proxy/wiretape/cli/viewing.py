@@ -6,13 +6,13 @@ import asyncio
 import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import click
 
 from wiretape.cli import options as shared
 from wiretape.cli.logs import say
-from wiretape.cli.options import Configured, Parsed
+from wiretape.cli.options import Configured, Parsed, setting
 from wiretape.core.addresses import parse_listen
 from wiretape.core.model import Mode
 from wiretape.core.routing import CONTROL_PREFIX
@@ -45,6 +45,12 @@ _SIDE_BY_SIDE = 2
     metavar="NAME",
     help="Answer to this name in Host too, besides loopback ones. Repeatable.",
 )
+@setting(
+    "--token",
+    default=None,
+    metavar="TOKEN",
+    help="What the browser must bring, as /~TOKEN before the path. Better said in WIRETAPE_TOKEN.",
+)
 @click.option("--open", "opens", is_flag=True, help="Open the page in the browser.")
 @shared.log_level
 def view(
@@ -52,6 +58,7 @@ def view(
     directory: Path,
     listen: Address,
     allow_host: tuple[str, ...],
+    token: str | None,
     *,
     opens: bool,
 ) -> None:
@@ -71,15 +78,17 @@ def view(
         cassettes=files,
         listen=listen,
         allow_hosts=frozenset(name.lower() for name in allow_host),
+        token=token or None,
         grace_s=1.0,
     )
 
     def ready(proxy: Running) -> None:
         click.echo(f"wiretape: view on {proxy.url}")
-        page = f"{proxy.url}{CONTROL_PREFIX}{_chosen(Shelf(directory, files), files)}"
-        say(f"the page is {page}", page=page)
+        page = f"{CONTROL_PREFIX}{_chosen(Shelf(directory, files), files)}"
+        shown = f"{proxy.url}{'/~TOKEN' if token else ''}{page}"
+        say(f"the page is {shown}", page=shown)
         if opens:
-            webbrowser.open(page)
+            webbrowser.open(f"{proxy.url}/~{quote(token, safe='')}{page}" if token else shown)
 
     asyncio.run(serve(settings, ready))
 

@@ -1,7 +1,7 @@
 """Which cassettes the page may show, and under which names.
 
-Knows directories and names; opens no cassette. A name leads only to what has been listed, so that
-none leads anywhere else.
+Knows directories and names; opens no cassette. No name leads out of the directory, or to
+anything but the given cassettes where some were given.
 """
 
 from __future__ import annotations
@@ -75,11 +75,28 @@ class Shelf:
         Raises:
             CassetteNotFoundError: there is none.
         """
-        known = {each.name: each for each in self.cassettes()}
-        found = known.get(name) or known.get(name.removesuffix(PART_SUFFIX))
-        if found is None or not self._inside(found.path):
-            raise CassetteNotFoundError(name)
-        return found
+        for each in dict.fromkeys((name, name.removesuffix(PART_SUFFIX))):
+            path = self._path(each)
+            found = path and self._shelved(path)
+            if found:
+                return found
+        raise CassetteNotFoundError(name)
+
+    def _path(self, name: str) -> Path | None:
+        """Where a cassette of this name would be; None if none may have it."""
+        if self._given:
+            paths = (path if path.exists() else _finished(path) for path in self._given)
+            return next((path for path in paths if self.name_of(path) == name), None)
+        folders = name.split("/")
+        if "\0" in name or any(not each or each.startswith(".") for each in folders):
+            return None
+        file = name if name.endswith(PART_SUFFIX) else name + SUFFIX
+        path = self._directory / file
+        try:
+            inside = path.resolve().is_relative_to(self._directory.resolve())
+        except (OSError, RuntimeError):
+            return None
+        return path if inside else None
 
     def name_of(self, path: Path) -> str:
         """The name of a cassette file, whether it is there or not."""
@@ -88,11 +105,6 @@ class Shelf:
         except ValueError:
             relative = path
         return relative.as_posix().removesuffix(SUFFIX)
-
-    def _inside(self, path: Path) -> bool:
-        if self._given:
-            return True
-        return path.resolve().is_relative_to(self._directory.resolve())
 
     def _shelved(self, path: Path) -> Shelved | None:
         try:

@@ -235,6 +235,11 @@ def test_a_chunks_bytes_are_given_as_they_are(viewer: Viewer, tmp_path: Path):
         ("cassettes/nosuch", 404, "no such cassette"),
         ("cassettes/..%2F..%2Fetc%2Fpasswd", 404, "no such cassette"),
         ("cassettes/%00", 404, "no such cassette"),
+        ("cassettes/%2Fetc%2Fpasswd", 404, "no such cassette"),
+        ("cassettes/.hidden", 404, "no such cassette"),
+        ("cassettes/a%2F..%2Fa", 404, "no such cassette"),
+        ("cassettes/" + "x" * 3000, 404, "no such cassette"),
+        ("cassettes/%ED%A0%80", 404, "no such cassette"),
         ("cassettes/a/interactions/9", 404, "no interaction 9"),
         ("cassettes/a/interactions/1/chunks/3", 404, "no chunk 3"),
         ("cassettes/bad", 422, "line 2: not valid YAML"),
@@ -245,6 +250,7 @@ def test_what_cannot_be_shown_is_said(
     viewer: Viewer, tmp_path: Path, target: str, status: int, said: str
 ):
     put(tmp_path, "a")
+    put(tmp_path, ".hidden")
     (tmp_path / "bad.yaml").write_text("nonsense: [\n")
     elsewhere = put(tmp_path.parent / f"{tmp_path.name}-elsewhere", "outside")
     (tmp_path / "outside.yaml").symlink_to(elsewhere)
