@@ -49,14 +49,15 @@ def over_answer(
 ) -> Points:
     """The cost of a chunk recorded, by how many its answer has; the request's own cost taken off.
 
-    Eight streams; answers follow one another until there have been as many chunks.
+    Up to eight streams; answers follow one another until there have been as many chunks.
     """
     points: Points = []
     with bench.running(SYSTEMS["wiretape record"], upstream) as server:
 
         def cost_us(count: int) -> float:
-            requests = max(1, chunks // count // 8)
-            load = Load(8, count - CHUNKS_BESIDE_EVENTS, requests=requests)
+            streams = min(8, max(1, chunks // count))
+            requests = max(1, chunks // count // streams)
+            load = Load(streams, count - CHUNKS_BESIDE_EVENTS, requests=requests)
             run = meter.run(SYSTEMS["wiretape record"], server, "growth", load)
             return float(run["cpu_us_per_answer"])
 

@@ -14,6 +14,7 @@ import contextlib
 import json
 import sys
 import tempfile
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -69,48 +70,50 @@ def measure(
 ) -> dict[str, Any]:
     """All that was asked for, by the names under which bench.json has it."""
     results: dict[str, Any] = {"runs": []}
-    if "side-by-side" in parts:
+
+    def sides() -> None:
         results["runs"] = side_by_side(bench, meter, QUICK if quick else FULL, names)
-    if "replay" in parts:
-        _say("replay")
+
+    def replay() -> None:
         rounds = 2 if quick else 5
-        results["replays"] = [
-            *replays.instant(bench, meter, rounds=rounds, each=5 if quick else 20),
-            *replays.paced(bench, meter, rounds=1 if quick else 3, events=50 if quick else 200),
-        ]
-    if "start" in parts:
-        _say("start")
+        runs = results["replays"] = []
+        runs += replays.instant(bench, meter, rounds=rounds, each=5 if quick else 20)
+        runs += replays.paced(bench, meter, rounds=1 if quick else 3, events=50 if quick else 200)
+
+    def start() -> None:
         results["version"] = starting.version(bench.pinning, 5 if quick else 21)
         results["idle"] = starting.idle_memory(bench)
         results["opening"] = starting.opening(bench, 2 if quick else 5)
         results["library"] = starting.library(bench, 2000)
         results["miss"] = starting.explanation(bench, 10_000, 3 if quick else 9)
-    if "growth" in parts:
-        _say("growth")
-        results["growth"] = grown(bench, meter, quick=quick)
+
+    def grow() -> None:
+        results["growth"] = {}
+        for name, points in grown(bench, meter, quick=quick):
+            results["growth"][name] = points
+
+    # What one part found is told even where another fails.
+    for part, run in zip(PARTS, (sides, replay, start, grow), strict=True):
+        if part in parts:
+            _say(part)
+            try:
+                run()
+            except (NotHadError, FailedRunError, FalseRecordingError) as error:
+                results.setdefault("failures", {})[part] = str(error)
     return results
 
 
-def grown(bench: Bench, meter: Meter, *, quick: bool) -> dict[str, growth.Points]:
+def grown(bench: Bench, meter: Meter, *, quick: bool) -> Iterator[tuple[str, growth.Points]]:
     """Every growth, up to its end or, quickly, not quite."""
-    chunks = 16_000 if quick else 64_000
+    chunks, session = (16_000, 100_000) if quick else (64_000, 1_000_000)
+    streams = [1, 4, 16, 64, 256] + [1000] * (not quick)
+    answers = [10, 100, 1000] + [10_000, 100_000] * (not quick)
+    library = [10, 100, 1000, 10_000] + [100_000] * (not quick)
     with bench.upstream() as upstream:
-        return {
-            "streams": growth.over_streams(
-                bench, meter, upstream, [1, 4, 16, 64, 256] + [1000] * (not quick), chunks
-            ),
-            "session": growth.over_session(bench, meter, upstream, 100_000 if quick else 1_000_000),
-            "answer": growth.over_answer(
-                bench,
-                meter,
-                upstream,
-                [10, 100, 1000] + [10_000, 100_000] * (not quick),
-                chunks,
-            ),
-            "library": growth.over_library(
-                bench, meter, [10, 100, 1000, 10_000] + [100_000] * (not quick), 2000
-            ),
-        }
+        yield "streams", growth.over_streams(bench, meter, upstream, streams, chunks)
+        yield "session", growth.over_session(bench, meter, upstream, session)
+        yield "answer", growth.over_answer(bench, meter, upstream, answers, chunks)
+    yield "library", growth.over_library(bench, meter, library, 2000)
 
 
 def report(results: dict[str, Any], bench: Bench, noise: Quietness) -> str:
@@ -122,6 +125,8 @@ def report(results: dict[str, Any], bench: Bench, noise: Quietness) -> str:
     if results["runs"]:
         parts.append(systems_table(runs))
     parts += [f"Not run: {name}: {reason}." for name, reason in bench.missing.items()]
+    failures = results.get("failures", {})
+    parts += [f"FAILED: {part}: {reason}." for part, reason in failures.items()]
     found = [goal for goal in goals(runs, results) if goal.value is not None]
     parts.append(table(["goal", "found", "wanted", ""], [goal.row() for goal in found]))
     return "\n\n".join(parts) + "\n"
@@ -199,6 +204,7 @@ def main() -> None:
     (given.out / "bench.md").write_text(text)
     (given.out / "bench.svg").write_text(picture(results, f"{description()}; {noise}"))
     print(f"written: {given.out}/bench.json, bench.md, bench.svg")
+    sys.exit(1 if results.get("failures") else 0)
 
 
 def _say(text: str) -> None:

@@ -20,7 +20,7 @@ from machine import Pinning
 
 HERE = Path(__file__).parent
 PATH = "/v1/chat/completions"
-_READY_S = 30.0
+_READY_S = 120.0  # a cassette of 100,000 interactions is read first
 _NGINX = """
 daemon off; worker_processes 1; pid {place}/nginx.pid; error_log stderr crit;
 events {{ worker_connections 8192; }}
