@@ -19,6 +19,8 @@ from wiretape.cassette.writer import VERSION
 if TYPE_CHECKING:
     from datetime import datetime
 
+_LONGEST_VERSION = 9
+_SHOWN = 40
 _HEAD_KEYS = ("wiretape", "recorded", "upstream")
 
 
@@ -89,7 +91,8 @@ def head_of(fields: dict[str, Node], line: int) -> Head:
         raise NodeError("`wiretape` must be the format version", version.line)
     if version.text != str(VERSION):
         text = version.text
-        raise VersionError(int(text) if text.isdecimal() and len(text) <= 9 else text)  # noqa: PLR2004 # a sane number
+        sane = text.isdecimal() and len(text) <= _LONGEST_VERSION
+        raise VersionError(int(text) if sane else text[:_SHOWN])
     for key in _HEAD_KEYS:
         if key not in fields:
             raise NodeError(f"the head has no `{key}`", line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from wiretape.core.model import Cassette
 
 _WIDTH_WHEN_PIPED = 100
+_WARNED = re.compile(r"interaction (\d+) ")
 
 
 @click.command(cls=Configured)
@@ -95,7 +97,7 @@ def _problems(cassette: Cassette) -> list[dict[str, Any]]:
     problems: list[dict[str, Any]] = [
         {"kind": "torn", "text": warning} for warning in cassette.warnings
     ]
-    warned = " ".join(cassette.warnings)
+    warned = set(_WARNED.findall(" ".join(cassette.warnings)))
     problems += [
         {
             "kind": "torn",
@@ -103,7 +105,7 @@ def _problems(cassette: Cassette) -> list[dict[str, Any]]:
             "text": f"interaction {each.number} has no end: its recording was cut off",
         }
         for each in cassette.interactions()
-        if each.end is None and f"interaction {each.number} " not in warned
+        if each.end is None and str(each.number) not in warned
     ]
     return problems
 

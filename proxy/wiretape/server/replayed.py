@@ -75,6 +75,8 @@ def replayed_ending(interaction: Interaction) -> Outcome:
     outcome, response = interaction.outcome, interaction.response
     if outcome in _ANSWERED_BY_PROXY and (response is None or response.status in _GATEWAY_STATUSES):
         return Outcome.COMPLETE
+    if response is None and outcome is Outcome.COMPLETE:
+        return Outcome.UPSTREAM_CLOSED  # by hand: there is nothing that could be whole
     whole_or_reset = outcome in {Outcome.COMPLETE, Outcome.UPSTREAM_RESET}
     return outcome if outcome and whole_or_reset else Outcome.UPSTREAM_CLOSED
 

@@ -12,13 +12,21 @@ from wiretape.cassette.library import SUFFIX, cassette_path, find_cassettes, tim
 from wiretape.cassette.loader import load
 from wiretape.core.model import Mode
 from wiretape.core.routing import DEFAULT_SESSION, SessionName
-from wiretape.errors import CassetteBusyError, CassetteNotFoundError, JournalError, UsageError
+from wiretape.errors import (
+    CassetteBusyError,
+    CassetteError,
+    CassetteNotFoundError,
+    JournalError,
+    UsageError,
+)
 from wiretape.server.clock import utc_now
 from wiretape.server.recorder import Recorder
 from wiretape.server.replayer import Replayer
 from wiretape.server.session import Session
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wiretape.core.model import Cassette
     from wiretape.server.settings import Settings
 
@@ -189,6 +197,8 @@ class Sessions:
         else:
             given = sorted(self._settings.cassettes, key=lambda path: path.name)
             paths = given or find_cassettes(self._settings.directory)
+            if not given:
+                _check_inside(self._settings.directory, paths)
             if not paths:
                 raise CassetteNotFoundError(
                     self._settings.directory, f"record one with: {record_command}"
@@ -206,3 +216,15 @@ class Sessions:
     def _refuse_busy(self, path: Path) -> None:
         if any(other.recorder and other.path == path for other in self._open.values()):
             raise CassetteBusyError(path)
+
+
+def _check_inside(directory: Path, paths: Sequence[Path]) -> None:
+    """Refuse links that lead out of the directory: it may have come from somebody else.
+
+    Raises:
+        CassetteError: there is one.
+    """
+    inside = directory.resolve()
+    for path in paths:
+        if path.is_symlink() and not path.resolve().is_relative_to(inside):
+            raise CassetteError(path, f"a link that leads out of {directory}; name it to replay it")
