@@ -379,6 +379,13 @@ async def test_it_fits_a_phone(browser, expect, width: int):
         await expect(page.locator("nav")).to_be_hidden()
         await page.locator(".call").nth(1).tap()
         await expect(page.locator(".inspector")).to_be_visible()
+        await page.get_by_role("button", name="Chunk before").tap()
+        await expect(page.locator(".call.on .function")).to_be_visible()
+        seen = """([element]) => {
+          const { x, y, width, height } = element.getBoundingClientRect();
+          return element.contains(document.elementFromPoint(x + width / 2, y + height / 2));
+        }"""
+        assert await page.locator(".call.on").evaluate_all(seen)
         assert await page.evaluate("() => document.documentElement.scrollWidth") == width
         await context.close()
 

@@ -250,12 +250,23 @@ export class Article {
     const target = ranges[0] ?? this.pickable.find(({ element }) => element.matches(".on:not(.mark)"))?.element;
     const box = (target ?? this.element).getBoundingClientRect();
     const frame = scroller.getBoundingClientRect();
-    const page = scroller.scrollHeight <= scroller.clientHeight + 1;
-    const [top, bottom] = page ? [0, innerHeight] : [frame.top, frame.bottom];
+    const page = getComputedStyle(scroller).overflowY === "visible";
+    const [top, bottom] = page ? uncovered(scroller) : [frame.top, frame.bottom];
     if (box.top >= top + 8 && (box.bottom <= bottom - 8 || !target) && box.top < bottom - 60) return;
     const by = box.top - top - (target ? (bottom - top) / 3 : 8);
     (page ? window : scroller).scrollBy({ top: by, behavior: "instant" });
   }
+}
+
+/** What the timeline above and the chunk below leave free on a phone, where the page scrolls. */
+function uncovered(scroller) {
+  const side = scroller.parentElement.querySelector(".side");
+  const sticks = getComputedStyle(side).position === "sticky";
+  const chunk = side.querySelector(".inspector");
+  return [
+    sticks ? (parseInt(getComputedStyle(side).top, 10) || 0) + side.offsetHeight : 0,
+    chunk.hidden ? innerHeight : innerHeight - parseInt(getComputedStyle(chunk).maxHeight, 10),
+  ];
 }
 
 function row(label, content, kind = "") {

@@ -206,8 +206,8 @@ export class Pane {
 
   showPick(reveal, source = "") {
     this.lanes.show(this.pick, reveal && source !== "timeline");
-    this.transcript.show(this.pick, reveal && source !== "transcript");
     this.inspector.show(this.pick);
+    this.transcript.show(this.pick, reveal && source !== "transcript");
   }
 
   point(hover) {
