@@ -225,6 +225,7 @@ async def _ask(
         gates.note(number, ended=True)
         return
     received.head_ns = monotonic_ns()
+    received.sent_ns = exchange.sent_ns
     received.status = exchange.status
     received.headers = exchange.headers
     named = header(exchange.headers, "wiretape-interaction")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
+from wiretape.server.clock import monotonic_ns
 from wiretape.server.framing import BodyDecoder, Framing, FramingError
 
 if TYPE_CHECKING:
@@ -172,8 +173,13 @@ class TappedHandler(ResponseHandler):
 
 
 class TappedResponse(aiohttp.ClientResponse):
-    """aiohttp's response, which keeps the tap of its own body."""
+    """aiohttp's response, which keeps the tap of its own body.
 
+    Attributes:
+        sent_ns: when the request was handed to the socket.
+    """
+
+    sent_ns: int
     tap: Tap
     handler: TappedHandler
 
@@ -181,6 +187,7 @@ class TappedResponse(aiohttp.ClientResponse):
         """Wait for the head, on the connection that the request was sent on."""
         handler = connection.protocol
         assert isinstance(handler, TappedHandler)  # noqa: S101  the connector makes no other
+        self.sent_ns = monotonic_ns()
         self.tap = handler.tap
         self.handler = handler
         try:

@@ -42,6 +42,7 @@ class Exchange:
     """One response while it is received.
 
     Attributes:
+        sent_ns: when the request had been sent, on the monotonic clock.
         status: as sent.
         reason: the reason phrase as sent.
         headers: all fields as sent, hop-by-hop ones too.
@@ -54,6 +55,7 @@ class Exchange:
         self._response = response
         self._tap = response.tap
         self._decoder = response.tap.decoder
+        self.sent_ns = response.sent_ns
         self.status = response.status
         self.reason = response.reason or ""
         self.framing = self._decoder.framing if self._decoder else Framing.NONE
@@ -268,7 +270,8 @@ def _outcome(error: Exception) -> Outcome:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return f"its certificate is not trusted: {error.certificate_error}"
+        text = f"its certificate is not trusted: {error.certificate_error}"
+        return f"{text}; trust its issuer with --upstream-ca FILE"
     if isinstance(error, aiohttp.ClientConnectorError):
         inner = error.os_error
         # asyncio puts the address where a system error's text should be; a failed look-up's
