@@ -193,3 +193,20 @@ async def test_a_clock_that_jumps_turns_no_time_round(
     assert ats == sorted(ats)
     assert len(cassette.interactions()) == 4
     assert wiretape("check", tmp_path / "c.yaml").returncode == 0
+
+
+async def test_proxies_that_begin_in_the_same_second_take_names_of_their_own(
+    proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    wall = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    for module in (recorder_module, sessions_module):
+        monkeypatch.setattr(module, "utc_now", lambda: wall)
+    async with (
+        scripted_upstream(OK) as upstream,
+        proxy("record", upstream=upstream.url) as one,
+        proxy("record", upstream=upstream.url) as other,
+    ):
+        for tape in (one, other):
+            assert (await ask(tape.url, "GET", "/")).body == b"ok"
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["2026-11-22T120000Z-2.yaml", "2026-11-22T120000Z.yaml"]

@@ -38,7 +38,8 @@ _TYPES: tuple[Any, ...] = (
 _TOKENS = (
     b"'", b'"', b"\n", b"- ", b": ", b"{", b"}", b"[", b"]", b", ", b"#", b"\\", b"|\n", b"&a ",
     b"*a", b"!!str ", b"\0", b"\x85", b"\xe2\x80\xa8", b"\xff", b"\xef\xbb\xbf", b"chunk: 1",
-    b"end: 1", b"request: 1", b"part: true", b"at: 0", b"0.5", b"---\n", b"...\n", b"? ", b"data: ", b"\t",
+    b"end: 1", b"request: 1", b"part: true", b"at: 0", b"0.5", b"---\n", b"...\n", b"? ",
+    b"data: ", b"\t",
 )  # fmt: skip
 
 

@@ -38,8 +38,11 @@ SETTINGS = frozenset(
         "shuffle",
         "speed",
         "strict",
+        "tls-cert",
+        "tls-key",
         "token",
         "upstream",
+        "upstream-ca",
         "upstream-timeout",
     }
 )

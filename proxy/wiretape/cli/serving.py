@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -29,8 +30,6 @@ from wiretape.server.serve import serve as serve_until_stopped
 from wiretape.server.settings import MAX_BODY_BYTES, UPSTREAM_TIMEOUT_S, Settings
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from wiretape.core.addresses import Address
 
 _SEEDS = 1_000_000
@@ -64,6 +63,18 @@ _serving = together(
         help="Answer to this name in Host too, besides loopback ones. Repeatable.",
     ),
     setting(
+        "--tls-cert",
+        type=click.Path(path_type=Path, dir_okay=False),
+        default=None,
+        help="Listen with this certificate (PEM, with its chain).",
+    ),
+    setting(
+        "--tls-key",
+        type=click.Path(path_type=Path, dir_okay=False),
+        default=None,
+        help="Its key (PEM), unless that is in the same file.",
+    ),
+    setting(
         "--token",
         default=None,
         metavar="TOKEN",
@@ -76,6 +87,12 @@ _serving = together(
 )
 recording = together(
     shared.upstream,
+    setting(
+        "--upstream-ca",
+        type=click.Path(path_type=Path, dir_okay=False),
+        default=None,
+        help="Trust the certificates in this file too (PEM), for an https upstream.",
+    ),
     setting(
         "--on-disk-error",
         type=click.Choice(["continue", "stop"]),
@@ -222,6 +239,8 @@ def settings_for(mode: Mode, given: dict[str, Any]) -> Settings:
     changes: dict[str, Any] = {}
     if listen is not None:
         changes["listen"] = listen
+        changes["tls_cert"] = given["tls_cert"]
+        changes["tls_key"] = given["tls_key"]
         changes["token"] = given["token"] or None
         changes["allow_hosts"] = frozenset(name.lower() for name in given["allow_host"])
     if "grace" in given:
@@ -231,6 +250,7 @@ def settings_for(mode: Mode, given: dict[str, Any]) -> Settings:
         changes["redact"] = given["redact"]
         changes["keep_secrets"] = given["keep_secrets"]
     if "max_body" in given:
+        changes["upstream_ca"] = given["upstream_ca"]
         changes["stops_on_disk_error"] = given["on_disk_error"] == "stop"
         changes["upstream_timeout_s"] = given["upstream_timeout"]
         changes["max_body_bytes"] = given["max_body"]

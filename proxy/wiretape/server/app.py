@@ -29,6 +29,7 @@ from wiretape.server.forwarder import (
 )
 from wiretape.server.headers import CASSETTE_HEADER, from_raw
 from wiretape.server.sessions import Sessions
+from wiretape.server.tls import trusting
 from wiretape.server.upstream import Upstream
 from wiretape.server.viewing import Viewing
 
@@ -110,7 +111,11 @@ class App:
         self._upstream: Upstream | None = None
         self._forwarder: Forwarder | None = None
         if settings.mode is not Mode.REPLAY:
-            self._upstream = Upstream(settings.upstream, timeout_s=settings.upstream_timeout_s)
+            self._upstream = Upstream(
+                settings.upstream,
+                timeout_s=settings.upstream_timeout_s,
+                tls=trusting(settings.upstream_ca) if settings.upstream_ca else None,
+            )
             self._forwarder = Forwarder(
                 self._upstream, self._take_over if settings.keep_reading else None
             )

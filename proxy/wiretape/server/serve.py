@@ -20,6 +20,7 @@ from wiretape.core.routing import DEFAULT_SESSION
 from wiretape.errors import UsageError, WiretapeError
 from wiretape.server.app import App, http_server
 from wiretape.server.patience import ClientPatience
+from wiretape.server.tls import showing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -63,7 +64,8 @@ class Running:
 
     def __init__(self, app: App, runner: web.ServerRunner, address: Address) -> None:
         self.app = app
-        self.url = f"http://{address}"
+        scheme = "https" if app.settings.tls_cert else "http"
+        self.url = f"{scheme}://{address}"
         self._runner = runner
         server = runner.server
         assert server is not None  # noqa: S101  it has been set up
@@ -141,6 +143,7 @@ async def start(settings: Settings) -> Running:
             " read the cassettes; set WIRETAPE_TOKEN to ask for a token",
             settings.listen,
         )
+    tls = showing(settings.tls_cert, settings.tls_key) if settings.tls_cert else None
     app = App(settings)
     try:
         if settings.mode is Mode.REPLAY and (settings.cassette or settings.cassettes):
@@ -150,7 +153,14 @@ async def start(settings: Settings) -> Running:
         )
         await runner.setup()
         listen = settings.listen
-        site = web.TCPSite(runner, listen.host, listen.port, backlog=4096, reuse_address=True)
+        site = web.TCPSite(
+            runner,
+            listen.host,
+            listen.port,
+            ssl_context=tls,
+            backlog=4096,
+            reuse_address=True,
+        )
         try:
             await site.start()
         except OSError as error:

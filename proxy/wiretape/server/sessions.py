@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wiretape.cassette.holding import part_path_of
 from wiretape.cassette.library import SUFFIX, cassette_path, find_cassettes, timestamp_name
 from wiretape.cassette.loader import load
 from wiretape.core.model import Mode
@@ -53,6 +54,9 @@ class Sessions:
             CassetteError: there is no such cassette to replay, or it cannot be read.
         """
         if name == DEFAULT_SESSION:
+            if self._default not in self._open:
+                # Another proxy may have taken the name of the second in which this one began.
+                self._default = self._default_name()
             name = self._default
         session = self._open.get(name)
         if session is None:
@@ -172,7 +176,8 @@ class Sessions:
         taken = {session.path for session in self.all()}
         for count in itertools.count(2):
             path = cassette_path(self._settings.directory, name)
-            if not path.exists() and path not in taken:
+            free = not path.exists() and not part_path_of(path).exists()
+            if free and path not in taken:
                 break
             name = f"{first}-{count}"
         return name

@@ -29,6 +29,9 @@ class Settings:
         cassettes: the files that the default session replays; all in `directory` if empty.
         upstream: base URL without trailing slash.
         listen: where to listen.
+        upstream_ca: a file of certificates to trust an https upstream by, besides the system's.
+        tls_cert: a file with the certificate (chain) to listen with; None to listen in the clear.
+        tls_key: the file of its key, unless it is in the same file.
         token: what clients must bring, if any.
         allow_hosts: names in Host that are answered to besides loopback ones, lower-case. Host is
             checked while listening on loopback, and anywhere if there are any.
@@ -58,6 +61,9 @@ class Settings:
     cassettes: tuple[Path, ...] = ()
     upstream: str = DEFAULT_UPSTREAM
     listen: Address = field(default_factory=lambda: parse_listen(DEFAULT_LISTEN))
+    upstream_ca: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
     token: str | None = None
     allow_hosts: frozenset[str] = frozenset()
     secret_headers: frozenset[str] = frozenset()

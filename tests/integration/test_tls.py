@@ -1,0 +1,153 @@
+"""TLS on both sides: verified upstreams, a private CA by flag, listening with a certificate."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import ssl
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from support.command import serving, wiretape
+from support.proxies import Proxy
+from support.upstream import CLOSE, LAST, SSE_HEAD, Step, chunk, head
+from support.wire import Connection, ask
+from wiretape.cassette.loader import load
+from wiretape.core.model import Outcome
+
+pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
+
+STREAM: list[Step] = [SSE_HEAD, chunk(b"data: 1\n\n"), chunk(b"data: 2\n\n"), LAST]
+
+
+def openssl(*arguments: str, cwd: Path) -> None:
+    subprocess.run(["openssl", *arguments], cwd=cwd, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A private CA and a certificate of its for localhost and 127.0.0.1."""
+    folder = tmp_path_factory.mktemp("tls")
+    new = ("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=wiretape test")
+    openssl(*new, "-x509", "-days", "2", "-keyout", "ca.key", "-out", "ca.pem", cwd=folder)
+    openssl(*new, "-keyout", "own.key", "-out", "own.csr", cwd=folder)
+    (folder / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+    signing = ("x509", "-req", "-in", "own.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-days", "2")
+    openssl(*signing, "-CAcreateserial", "-extfile", "names", "-out", "own.pem", cwd=folder)
+    (folder / "both.pem").write_text(
+        (folder / "own.pem").read_text() + (folder / "own.key").read_text()
+    )
+    return folder
+
+
+@asynccontextmanager
+async def tls_upstream(
+    certificates: Path, script: list[Step], host: str = "127.0.0.1"
+) -> AsyncIterator[str]:
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                await reader.readuntil(b"\r\n\r\n")
+                for step in script:
+                    if not isinstance(step, bytes):
+                        return
+                    writer.write(step)
+                    await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificates / "both.pem")
+    server = await asyncio.start_server(connected, host, 0, ssl=context)
+    async with server:
+        yield f"https://{host}:{server.sockets[0].getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    ("script", "ending", "outcome"),
+    [
+        (STREAM, "complete", Outcome.COMPLETE),
+        ([*STREAM[:-1], CLOSE], "closed", Outcome.UPSTREAM_CLOSED),
+        ([head("200 OK", "Content-Length: 9"), b"abc", CLOSE], "closed", Outcome.UPSTREAM_CLOSED),
+    ],
+)
+async def test_an_upstream_of_a_private_ca_is_recorded(
+    script: list[Step], ending: str, outcome: Outcome, certificates: Path, proxy: Proxy
+):
+    ca = certificates / "ca.pem"
+    async with (
+        tls_upstream(certificates, script) as url,
+        proxy("record", upstream=url, upstream_ca=ca, cassette="c") as tape,
+    ):
+        for _ in range(2):
+            answer = await ask(tape.url, "GET", "/")
+            assert (answer.status, answer.ending) == (200, ending)
+    first, second = load(tape.app.settings.directory / "c.yaml").interactions()
+    assert first.outcome is second.outcome is outcome
+    assert [each.data for each in first.chunks] == answer.chunks
+
+
+async def test_an_upstream_that_nobody_vouches_for_is_not_spoken_to(
+    certificates: Path, proxy: Proxy
+):
+    async with (
+        tls_upstream(certificates, STREAM) as unknown,
+        tls_upstream(certificates, STREAM, "127.0.0.2") as misnamed,
+        proxy("record", upstream=unknown) as one,
+        proxy("record", upstream=misnamed, upstream_ca=certificates / "ca.pem") as other,
+    ):
+        for tape in (one, other):
+            refused = await ask(tape.url, "GET", "/")
+            assert refused.status == 502
+            assert "certificate is not trusted" in refused.json()["error"]["message"]
+        assert "--upstream-ca" in (await ask(one.url, "GET", "/")).json()["error"]["message"]
+
+
+async def test_listening_with_a_certificate(certificates: Path, tmp_path: Path):
+    files = ("--tls-cert", certificates / "own.pem", "--tls-key", certificates / "own.key")
+    ca = ("--upstream-ca", certificates / "ca.pem")
+    common = ("--dir", tmp_path, "--cassette", "c", *files)
+    context = ssl.create_default_context(cafile=certificates / "ca.pem")
+    async with tls_upstream(certificates, STREAM) as url:
+        for command in (("record", "--upstream", url, *ca), ("replay",)):
+            async with serving(*command, *common) as tape:
+                assert tape.url.startswith("https://127.0.0.1:")
+                port = urlsplit(tape.url).port
+                streams = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+                client = Connection(*streams)
+                await client.send("GET", "/")
+                await client.head()
+                answer = await client.rest()
+                assert answer.chunks == [b"data: 1\n\n", b"data: 2\n\n"]
+                assert answer.ending == "complete"
+                client.close()
+                await client.writer.wait_closed()
+                in_the_clear = await ask(tape.url.replace("https", "http"), "GET", "/")
+                assert in_the_clear.status == 0
+                assert await tape.stop() == 0
+
+
+def test_files_that_are_no_certificates_are_said_at_the_start(certificates: Path, tmp_path: Path):
+    nothing = tmp_path / "nothing.pem"
+    nothing.write_text("nothing\n")
+    missing = tmp_path / "missing.pem"
+    for arguments in (
+        ("--upstream-ca", nothing),
+        ("--upstream-ca", missing),
+        ("--tls-cert", nothing),
+        ("--tls-cert", certificates / "own.pem"),
+        ("--tls-cert", certificates / "ca.pem", "--tls-key", certificates / "own.key"),
+        ("--tls-cert", missing),
+    ):
+        refused = wiretape("record", "--dir", tmp_path, "--listen", "127.0.0.1:0", *arguments)
+        assert refused.returncode == 2
+        assert refused.stderr.count("\n") == 1
+        assert str(arguments[0]) in refused.stderr
+        assert "Traceback" not in refused.stderr
