@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import subprocess
 from pathlib import Path
@@ -200,6 +202,40 @@ def test_a_secret_in_a_comment_is_found_and_taken_out_too(tmp_path: Path):
     assert wiretape("redact", path).returncode == 0
     assert key not in path.read_text()
     assert wiretape("check", path).returncode == 0
+
+
+def test_a_secret_in_interleaved_answers_or_inside_a_coding_is_found_at_least(tmp_path: Path):
+    key = PLANTED["github"][0]
+    path = tmp_path / "c.yaml"
+    payloads = [
+        {"choices": [{"index": 0, "delta": {"content": key[at : at + 4]}}]}
+        if turn
+        else {"choices": [{"index": 1, "delta": {"content": "lorem "}}]}
+        for at in range(0, len(key), 4)
+        for turn in (0, 1)
+    ]
+    chunks = "".join(f"- {{chunk: 1, at: 1, sse: '{json.dumps(each)}'}}\n" for each in payloads)
+    coded = base64.b64encode(gzip.compress(json.dumps({"text": key}).encode())).decode()
+    path.write_text(
+        "wiretape: 1\nrecorded: 2026-11-22T10:31:02Z\nupstream: http://h\nentries:\n"
+        "- {request: 1, at: 0, method: POST, target: /v1/chat/completions}\n"
+        "- {response: 1, at: 0.01, status: 200, headers: {Content-Type: text/event-stream}}\n"
+        f"{chunks}- {{end: 1, at: 2, outcome: complete}}\n"
+        "- {request: 2, at: 3, method: GET, target: /}\n"
+        "- {response: 2, at: 3, status: 200, headers: {Content-Encoding: gzip}}\n"
+        f"- {{chunk: 2, at: 3, base64: {coded}}}\n- {{end: 2, at: 4, outcome: complete}}\n",
+    )
+    found = wiretape("check", path, "--json")
+    assert found.returncode == 1
+    problems = json.loads(found.stdout)["cassettes"][0]["problems"]
+    assert [(each["interaction"], each["place"]) for each in problems] == [
+        (2, "compressed response body"),
+        (1, "answer as it reads"),
+    ]
+    assert "recording it again" in problems[0]["text"]
+    cleaned = wiretape("redact", path)
+    assert cleaned.returncode == 1
+    assert "stays" in cleaned.stdout
 
 
 async def test_a_cassette_that_is_being_recorded_is_not_redacted(tmp_path: Path):

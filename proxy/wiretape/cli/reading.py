@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wiretape.cassette.cleaning import clean, leaks_in_text
+from wiretape.cassette.cleaning import Leak, clean, leaks_in_text
 from wiretape.cassette.loader import load, loads, read_bytes
 from wiretape.cli import EXIT_FAILED
 from wiretape.cli import options as shared
@@ -119,7 +119,7 @@ def _secrets(cassette: Cassette, content: bytes, redactor: Redactor) -> list[dic
             "secrets": list(leak.kinds),
             "text": str(leak),
         }
-        for leak in clean(cassette, redactor)[1]
+        for leak in _leaks(cassette, redactor)
     ]
     return problems or [
         {
@@ -130,6 +130,23 @@ def _secrets(cassette: Cassette, content: bytes, redactor: Redactor) -> list[dic
         }
         for line, kind in leaks_in_text(content, redactor)
     ]
+
+
+def _leaks(cassette: Cassette, redactor: Redactor) -> list[Leak]:
+    """What `redact` would take out, and what shows only in the answers as they read."""
+    from wiretape.analysis.show_json import show_json  # noqa: PLC0415  not for --help
+
+    cleaned, leaks = clean(cassette, redactor)
+    told = {leak.interaction for leak in leaks if not leak.cleanable}
+    found = list(leaks)
+    for interaction in show_json(cleaned)["interactions"]:
+        number = interaction["id"]
+        text = json.dumps(interaction["response"], ensure_ascii=False, default=str)
+        secrets = redactor.secrets.find(text.encode("utf-8", "replace"))
+        if secrets and number not in told:
+            kinds = tuple(sorted({each.kind for each in secrets}))
+            found.append(Leak(kinds, number, "answer as it reads", cleanable=False))
+    return found
 
 
 def print_json(document: Any) -> None:
