@@ -42,4 +42,5 @@ async def page(browser: Any) -> AsyncIterator[Any]:
     opened.wrong = wrong
     yield opened
     await context.close()
-    assert not wrong
+    # A test's proxy ends before its page does, which may ask it for news once more.
+    assert not [text for text in wrong if "ERR_CONNECTION_REFUSED" not in text]
