@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wiretape.cassette.redaction import Redactor
-    from wiretape.cassette.streamredaction import Written
+    from wiretape.cassette.watched import Written
     from wiretape.core.model import Cassette, Entry, Interaction, Request, Response
 
 _COMMENTS = re.compile(rb"(?:#[^\n]*\n|\n)*")

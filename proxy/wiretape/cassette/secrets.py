@@ -101,7 +101,7 @@ _SUSPECT = re.compile(
     rb"|(?<=uthoriz)(?!ation[\\\"'\s:=]{0,9}[^\\\"'\s:=Bb])"
     rb"|(?:(?<=ya29\.)|(?<=SG\.))(?![A-Za-z0-9._-]{0,15}[^A-Za-z0-9._-])"
     rb"|(?:(?<=[?&;])|(?<=%)(?:26|3[Ff])|(?<=\\)u0026)[A-Za-z_-]{3,40}(?:=|%3[Dd])"
-    rb"(?![^\s&#\"'<>\\%]{0,7}[\s&#\"'<>\\%]))",
+    rb"(?!(?:[^\s&#\"'<>\\%]|%(?!26|23)){0,7}(?:[\s&#\"'<>\\]|%26|%23)))",
 )
 _STAND_INS = re.compile(rb"REDACTED-(?:[a-z]+-)*?[a-z]+-x+")
 
@@ -168,12 +168,7 @@ class Secrets:
         for pattern in self._custom:
             found += _custom(pattern, content, start)
         if self._custom and len(found) > 1:
-            found.sort(key=lambda each: (each.start, -each.end))
-            found = [
-                each
-                for index, each in enumerate(found)
-                if all(each.start >= other.end for other in found[:index])
-            ]
+            found = _apart(found)
         return found
 
     def redact(self, content: bytes) -> bytes:
@@ -191,6 +186,15 @@ class Secrets:
         content = text.encode("utf-8", "replace")
         redacted = self.redact(content)
         return text if redacted == content else redacted.decode("utf-8", "replace")
+
+
+def _apart(found: list[Found]) -> list[Found]:
+    """Of those that overlap, the first and longest."""
+    apart: list[Found] = []
+    for each in sorted(found, key=lambda each: (each.start, -each.end)):
+        if not apart or each.start >= apart[-1].end:
+            apart.append(each)
+    return apart
 
 
 def compile_pattern(pattern: str) -> re.Pattern[bytes]:

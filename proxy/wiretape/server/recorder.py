@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from wiretape.analysis.endings import stream_finished
 from wiretape.cassette.journal import Journal
 from wiretape.cassette.redaction import Redactor
-from wiretape.cassette.streamredaction import Place, Safe
+from wiretape.cassette.streamredaction import Safe
+from wiretape.cassette.watched import Place
 from wiretape.cassette.writer import chunk_text, chunks_text, entry_text
 from wiretape.core.model import Body, End, Headers, Outcome, Request, Response, header
 from wiretape.errors import CassetteBusyError, JournalError
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from wiretape.cassette.streamredaction import StreamRedactor, Written
+    from wiretape.cassette.streamredaction import StreamRedactor
+    from wiretape.cassette.watched import Written
 
 _log = logging.getLogger(__name__)
 

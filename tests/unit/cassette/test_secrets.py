@@ -70,6 +70,7 @@ FRAGMENTS = [
     *" \"'\\n/.:@?&=-_%AzJ9",
     "\\u0026token=",
     "%3Fkey%3D",
+    "?key=%2Babc%2Fdefgh",
 ]
 
 

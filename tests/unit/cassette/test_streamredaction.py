@@ -7,7 +7,8 @@ import pytest
 
 from support.planted import PLANTED, grep
 from wiretape.cassette.secrets import Secrets
-from wiretape.cassette.streamredaction import StreamRedactor, Written
+from wiretape.cassette.streamredaction import StreamRedactor
+from wiretape.cassette.watched import Written
 
 SECRETS = Secrets()
 STREAM = "text/event-stream"

@@ -1,0 +1,142 @@
+"""Text watched for secrets as it grows, and the chunks that it came in.
+
+Knows where in which chunk each byte of a text stands; nothing of events, which say what belongs to
+one text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wiretape.cassette.secrets import CONTEXT_BYTES, stand_in
+
+if TYPE_CHECKING:
+    from wiretape.cassette.secrets import Found, Secrets
+
+WATCHED_BYTES = 512
+"""How far a secret may stretch before it can be told from other text."""
+
+LONGEST_BYTES = 8 * 1024
+"""A secret is followed up to this length."""
+
+# The beginning of an escape says not yet whether the secret goes on.
+_UNDECIDED_BYTES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where and how a chunk's entry was written.
+
+    Attributes:
+        at_us: its stamp.
+        position: what was in the journal before the entries that were written with it.
+        before: those of them that came before it, as text.
+        text: its own text.
+    """
+
+    at_us: int
+    position: int
+    before: str
+    text: str
+
+
+@dataclass(eq=False, slots=True)
+class Written:
+    """A chunk that may have to be written again.
+
+    Attributes:
+        data: its bytes as they came.
+        part: as in `core.model.Chunk`.
+        safe: its bytes as they are to be written.
+        place: where it was written; for its owner to set.
+    """
+
+    data: bytes
+    part: bool
+    safe: bytes
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Bytes of a chunk in a lane: where they are in the chunk, and where in the lane's text."""
+
+    chunk: Written
+    offset: int
+    start: int
+    length: int
+
+
+class Lane:
+    """Text that belongs together: a whole body, or what the events of one kind add up to.
+
+    Attributes:
+        text: its end, as far back as a secret may have begun.
+        pieces: what the text is made of, where that may have to be written again.
+        watched: whether the text's end may be the beginning of a secret.
+    """
+
+    def __init__(self, secrets: Secrets, kinds: set[str]) -> None:
+        self._kinds = kinds
+        self.text = b""
+        self.pieces: list[_Piece] = []
+        self.watched = False
+        self._secrets = secrets
+        self._settled = 0
+
+    def feed(self, chunk: Written, offset: int, data: bytes) -> list[Written]:
+        """Add some bytes of a chunk; return the chunks whose safe bytes that changed."""
+        self.pieces.append(_Piece(chunk, offset, len(self.text), len(data)))
+        self.text += data
+        touched: list[Written] = []
+        start = None
+        if self.watched or self._suspect(len(data)) is not None:
+            for found in self._secrets.find(self.text):
+                touched += self._replace(found)
+                self._settled = max(self._settled, found.end)
+                rest = len(self.text) - found.end
+                if rest <= _UNDECIDED_BYTES and found.end - found.start < LONGEST_BYTES:
+                    start = found.start
+        if start is None:
+            start = self._suspect(0)
+        self.watched = start is not None
+        self._keep_from(len(self.text) if start is None else start)
+        return touched
+
+    def _suspect(self, new_bytes: int) -> int | None:
+        """Where the first thing is that may be, or become, a secret not yet found."""
+        start = max(self._settled, len(self.text) - WATCHED_BYTES - new_bytes)
+        if self._secrets.suspect is None:
+            return start
+        match = self._secrets.suspect(self.text, start)
+        return match and match.start()
+
+    def _replace(self, found: Found) -> list[Written]:
+        touched = []
+        replacement = stand_in(found.kind, found.end - found.start)
+        for piece in self.pieces:
+            start = max(found.start, self._settled, piece.start)
+            end = min(found.end, piece.start + piece.length)
+            if start < end:
+                chunk = piece.chunk
+                shift = piece.offset - piece.start
+                chunk.safe = (
+                    chunk.safe[: start + shift]
+                    + replacement[start - found.start : end - found.start]
+                    + chunk.safe[end + shift :]
+                )
+                touched.append(chunk)
+                self._kinds.add(found.kind)
+        return touched
+
+    def _keep_from(self, start: int) -> None:
+        cut = max(0, start - CONTEXT_BYTES)
+        needed = max(self._settled, cut) if self.watched else len(self.text)
+        self.text = self.text[cut:]
+        self._settled = max(0, self._settled - cut)
+        self.pieces = [
+            _Piece(each.chunk, each.offset, each.start - cut, each.length)
+            for each in self.pieces
+            if each.start + each.length > needed
+        ]
