@@ -12,12 +12,12 @@ import argparse
 import asyncio
 import json
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from support.provenance import add_provenance
 from support.scenarios import SCENARIOS, Scenario, demo
 from wiretape.core.addresses import Address
 from wiretape.core.model import Mode
@@ -48,16 +48,10 @@ async def record(scenario: Scenario, url: str, into: Path, name: str) -> Any:
         return await scenario(proxy.url)
 
 
-def add_provenance(path: Path, engine: str, model: str) -> None:
-    """Put where a cassette comes from above it, as a comment."""
-    lines = (
-        f"engine: {ENGINES[engine]}",
-        f"model: {model}",
-        f"date: {datetime.now(UTC).date().isoformat()}",
-        f'command: python tests/live/record_cassettes.py {engine} URL "{model}"',
-    )
-    comment = "".join(f"# {line}\n" for line in lines)
-    path.write_text(comment + path.read_text("utf-8"), "utf-8")
+def add_origin(path: Path, engine: str, model: str) -> None:
+    """Say above a cassette which engine it comes from."""
+    command = f'python tests/live/record_cassettes.py {engine} URL "{model}"'
+    add_provenance(path, engine=ENGINES[engine], model=model, command=command)
 
 
 def main() -> None:
@@ -71,11 +65,11 @@ def main() -> None:
     results: dict[str, Any] = {}
     for name, scenario in SCENARIOS[given.engine].items():
         results[name] = asyncio.run(record(scenario, given.url, into, name))
-        add_provenance(into / f"{name}.yaml", given.engine, given.model)
+        add_origin(into / f"{name}.yaml", given.engine, given.model)
         sys.stdout.write(f"{name}: {json.dumps(results[name])}\n")
     if given.engine == DEMO_ENGINE:
         asyncio.run(record(demo, given.url, PACKAGE, "demo"))
-        add_provenance(PACKAGE / "demo.yaml", given.engine, given.model)
+        add_origin(PACKAGE / "demo.yaml", given.engine, given.model)
     text = json.dumps(results, indent=2, ensure_ascii=False)
     (into / "results.json").write_text(text + "\n", "utf-8")
 

@@ -12,12 +12,12 @@ import argparse
 import asyncio
 import json
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support.clients import CASSETTES, CLIENTS, SCENARIOS, Client
+from support.provenance import add_provenance
 from support.rounds import Finishing
 from wiretape.core.addresses import Address
 from wiretape.core.model import Mode
@@ -42,23 +42,16 @@ async def record(client: Client, url: str, into: Path) -> None:
         async with running(settings) as proxy:
             played = await client.play(scenario, proxy.url, Finishing.AS_CALLED)
         results[scenario] = played["got"]
-        add_provenance(into / f"{scenario}.yaml", client)
+        add_provenance(
+            into / f"{scenario}.yaml",
+            engine=ENGINE,
+            model=MODEL,
+            client=f"{client.package} {client.version()}",
+            command=f"python tests/live/record_clients.py URL {client.name}",
+        )
         print(client.name, scenario, json.dumps(played))
     text = json.dumps(results, indent=2, ensure_ascii=False)
     (into / "results.json").write_text(text + "\n", "utf-8")
-
-
-def add_provenance(path: Path, client: Client) -> None:
-    """Put where a cassette comes from above it, as a comment."""
-    lines = (
-        f"engine: {ENGINE}",
-        f"model: {MODEL}",
-        f"client: {client.package} {client.version()}",
-        f"date: {datetime.now(UTC).date().isoformat()}",
-        f"command: python tests/live/record_clients.py URL {client.name}",
-    )
-    comment = "".join(f"# {line}\n" for line in lines)
-    path.write_text(comment + path.read_text("utf-8"), "utf-8")
 
 
 def main() -> None:
