@@ -39,11 +39,11 @@ if TYPE_CHECKING:
     from aiohttp.web_protocol import RequestHandler
 
     from wiretape.core.model import Headers
+    from wiretape.server.exchange import Exchange
     from wiretape.server.recorder import Unrecorded
     from wiretape.server.replayer import Replayer
     from wiretape.server.session import Session
     from wiretape.server.settings import Settings
-    from wiretape.server.upstream import Exchange
 
 _log = logging.getLogger(__name__)
 _protocol_log = logging.getLogger(f"{__name__}.protocol")

@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 
     from wiretape.core.model import Headers
     from wiretape.server.downstream import Downstream
+    from wiretape.server.exchange import Exchange
     from wiretape.server.framing import Batch
     from wiretape.server.recorder import Recorder
-    from wiretape.server.upstream import Exchange, Upstream
+    from wiretape.server.upstream import Upstream
 
 _log = logging.getLogger(__name__)
 

@@ -57,15 +57,26 @@ class BodyDecoder:
 
     Attributes:
         complete: the whole body has been seen.
+        excess: more came than the body has.
         batch: what was decoded since `take`.
     """
 
-    __slots__ = ("_closing", "_line", "_remaining", "_trailer", "batch", "complete", "framing")
+    __slots__ = (
+        "_closing",
+        "_line",
+        "_remaining",
+        "_trailer",
+        "batch",
+        "complete",
+        "excess",
+        "framing",
+    )
 
     def __init__(self, framing: Framing, length: int = 0) -> None:
         self.framing = framing
         self.batch = Batch()
         self.complete = framing is Framing.NONE or (framing is Framing.LENGTH and length == 0)
+        self.excess = False
         self._remaining = length if framing is Framing.LENGTH else 0
         self._line = b""  # the beginning of a size line that has not wholly arrived
         self._closing = b""  # what is still to come of the CRLF that closes a chunk
@@ -83,11 +94,13 @@ class BodyDecoder:
             FramingError: the chunked coding is broken; what came before stays in the batch.
         """
         if self.complete or not data:
+            self.excess = bool(data)
             return
         if self.framing is Framing.CHUNKED:
             self._feed_chunked(data)
             return
         if self.framing is Framing.LENGTH:
+            self.excess = len(data) > self._remaining
             data = data[: self._remaining]
             self._remaining -= len(data)
             self.complete = self._remaining == 0
@@ -154,7 +167,9 @@ class BodyDecoder:
 
     def _feed_trailer(self, data: bytes) -> None:
         self._trailer += data
-        self.complete = b"\r\n\r\n" in self._trailer
+        end = self._trailer.find(b"\r\n\r\n")
+        self.complete = end >= 0
+        self.excess = self.complete and len(self._trailer) > end + 4
         if len(self._trailer) > _LINE_LIMIT_BYTES and not self.complete:
             raise FramingError("the trailer section is too long")
 

@@ -60,19 +60,8 @@ def end_to_end(headers: Headers) -> Headers:
 
 
 def for_upstream(headers: Headers) -> list[tuple[str, str]]:
-    """A client's fields as the upstream gets them, as text that encodes to the bytes that came."""
+    """A client's fields as the upstream gets them."""
     dropped = hop_by_hop(headers) | _REPLACED_IN_REQUESTS
-    kept = [(name, _as_utf8(value)) for name, value in headers if name.lower() not in dropped]
+    kept = [each for each in headers if each[0].lower() not in dropped]
     kept.append(("Accept-Encoding", "identity"))
     return kept
-
-
-def _as_utf8(value: str) -> str:
-    # aiohttp encodes header text as UTF-8, so bytes that are UTF-8 go through untouched. Others
-    # are transcoded from Latin-1, which is what they mean (RFC 9110, section 5.5).
-    if value.isascii():
-        return value
-    try:
-        return value.encode("latin-1").decode()
-    except UnicodeDecodeError:
-        return value

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from wiretape.server.tap import Tap
+    from wiretape.server.exchange import Exchange
 
 _STEPS = 20
 _LONGEST_STEP_S = 30.0
@@ -82,14 +82,14 @@ class UpstreamPatience:
 
     def __init__(self, limit_s: float) -> None:
         self.limit_s = limit_s
-        self._taps: weakref.WeakSet[Tap] = weakref.WeakSet()
-        self._waits: _Unchanged[Tap] = _Unchanged()
+        self._exchanges: weakref.WeakSet[Exchange] = weakref.WeakSet()
+        self._waits: _Unchanged[Exchange] = _Unchanged()
         self._rounds = _Rounds(_step_s(limit_s), self._look)
 
-    def watch(self, tap: Tap) -> None:
+    def watch(self, exchange: Exchange) -> None:
         """Watch a response until its body has ended or nobody is interested in it."""
-        if self.limit_s and not tap.complete:
-            self._taps.add(tap)
+        if self.limit_s and not exchange.complete:
+            self._exchanges.add(exchange)
             self._rounds.begin()
 
     def stop(self) -> None:
@@ -99,12 +99,12 @@ class UpstreamPatience:
     def _look(self) -> bool:
         # A wait that is still the same one is one in which nothing came. Where nobody waits, a
         # slow client holds things up.
-        waiting = [(tap, tap.waiter) for tap in self._taps if tap.waiter is not None]
-        for tap, count in self._waits.look(waiting):
+        waiting = [(each, each.waiter) for each in self._exchanges if each.waiter is not None]
+        for exchange, count in self._waits.look(waiting):
             if count * _step_s(self.limit_s) >= self.limit_s:
-                tap.give_up()
-        self._taps = weakref.WeakSet(tap for tap in self._taps if not tap.complete and not tap.lost)
-        return bool(self._taps)
+                exchange.give_up()
+        self._exchanges = weakref.WeakSet(each for each in self._exchanges if not each.over)
+        return bool(self._exchanges)
 
 
 class ClientPatience:

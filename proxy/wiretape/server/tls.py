@@ -14,13 +14,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def trusting(ca: Path) -> ssl.SSLContext:
-    """Trust in what the system trusts, and in the certificates of a file too.
+def trusting(ca: Path | None = None) -> ssl.SSLContext:
+    """Trust in what the system trusts, and in the certificates of a file too, if one is given.
 
     Raises:
         UsageError: it holds none, or cannot be read.
     """
     context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    if ca is None:
+        return context
     try:
         context.load_verify_locations(ca)
     except (OSError, ssl.SSLError) as error:

@@ -1,131 +1,35 @@
 """The proxy's side towards the upstream: one request out, one response in, chunk by chunk.
 
-aiohttp connects, pools, sends and parses heads. Bodies are decoded by `framing`, for their
-exact boundaries and for what arrived before a connection broke. Nothing is recorded here.
+Writes the heads of requests and tells why no response came. Nothing is recorded here.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
-import errno
-import io
 import os
+import re
+import ssl
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes, urlsplit, urlunsplit
 
-import aiohttp
-from yarl import URL
-
 from wiretape.core.model import Headers, Outcome
 from wiretape.errors import UpstreamError
-from wiretape.server.framing import Batch, Framing
-from wiretape.server.headers import for_upstream, from_raw
+from wiretape.server.headers import for_upstream
 from wiretape.server.patience import UpstreamPatience
-from wiretape.server.tap import (
-    HEADER_LIMIT_BYTES,
-    UNTAKEN_LIMIT_BYTES,
-    StaleConnectionError,
-    TappedConnector,
-    TappedResponse,
-)
+from wiretape.server.pool import Pool
+from wiretape.server.tls import trusting
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncIterator
 
-_HEADER_COUNT_LIMIT = 1000
+    from wiretape.server.connection import UpstreamConnection
+    from wiretape.server.exchange import Exchange
+
 _AT_ONCE_BYTES = 256 * 1024
-
-
-class Exchange:
-    """One response while it is received.
-
-    Attributes:
-        sent_ns: when the request had been sent, on the monotonic clock.
-        status: as sent.
-        reason: the reason phrase as sent.
-        headers: all fields as sent, hop-by-hop ones too.
-        framing: how the body's end is found.
-        outcome: how it ended; None while it has not.
-        error: what is wrong, where the upstream broke the protocol.
-    """
-
-    def __init__(self, response: TappedResponse) -> None:
-        self._response = response
-        self._tap = response.tap
-        self._decoder = response.tap.decoder
-        self.sent_ns = response.sent_ns
-        self.status = response.status
-        self.reason = response.reason or ""
-        self.framing = self._decoder.framing if self._decoder else Framing.NONE
-        self.headers: Headers = from_raw(response.raw_headers)
-        if self.framing is Framing.UNTIL_CLOSE and "connection" not in response.headers:
-            # Said, so that the recording tells this framing from one that was left open.
-            self.headers += (("Connection", "close"),)
-        self.outcome: Outcome | None = None
-        self.error: str | None = None
-        self._held = False
-
-    @property
-    def ready(self) -> bool:
-        """Whether `read` would return without waiting."""
-        tap, decoder = self._tap, self._decoder
-        return (
-            decoder is None
-            or bool(decoder.batch.pieces)
-            or decoder.complete
-            or tap.lost
-            or tap.given_up
-            or tap.error is not None
-        )
-
-    async def read(self) -> tuple[Batch, Outcome | None]:
-        """Take all that has arrived since the last call, waiting until something has.
-
-        With the body's last batch, which may be empty, comes how it ended.
-        """
-        tap, decoder = self._tap, self._decoder
-        if self._held:
-            self._held = False
-            self._resume()
-        while not self.ready:
-            await tap.wait()
-        if decoder is None or decoder.complete:
-            self.outcome = Outcome.COMPLETE
-        elif decoder.batch.pieces:
-            pass  # what came before a failure is given out before the failure is told
-        elif tap.error is not None:
-            self.outcome = Outcome.UPSTREAM_CLOSED
-            self.error = str(tap.error)
-        elif tap.given_up and not tap.lost:
-            self.outcome = Outcome.UPSTREAM_TIMEOUT
-        else:
-            reset = isinstance(tap.lost_with, ConnectionError)
-            self.outcome = Outcome.UPSTREAM_RESET if reset else Outcome.UPSTREAM_CLOSED
-        if decoder is None:
-            return Batch(), self.outcome
-        if tap.untaken_bytes > UNTAKEN_LIMIT_BYTES and not tap.lost:
-            self._resume()
-        tap.untaken_bytes = 0
-        return decoder.take(), self.outcome
-
-    def hold(self) -> None:
-        """Let nothing more come until the next `read`: who is to take it is slow."""
-        handler = self._response.handler
-        if handler.tap is self._tap and handler.transport is not None and not self._tap.complete:
-            self._held = True
-            handler.transport.pause_reading()
-
-    def _resume(self) -> None:
-        handler = self._response.handler
-        if handler.tap is self._tap and handler.transport is not None:
-            handler.transport.resume_reading()
-
-    def close(self) -> None:
-        """Let go: at once and for good if the body has not ended, else nothing happens."""
-        if self.outcome is not Outcome.COMPLETE:
-            self._response.close()
+_BODILESS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE", "TRACE", "CONNECT"})
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_ERROR_NUMBER = re.compile(r"\[Errno (\d+)\]")
 
 
 class Upstream:
@@ -148,18 +52,12 @@ class Upstream:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.base_url, self._authorization = _without_credentials(base_url)
+        parts = urlsplit(self.base_url)
+        self._path = parts.path
+        self._host = _host_field(self.base_url)
+        secure = parts.scheme == "https"
+        self._pool = Pool(self.base_url, connect_timeout_s, (tls or trusting()) if secure else None)
         self._patience = UpstreamPatience(timeout_s)
-        self._session = aiohttp.ClientSession(
-            connector=TappedConnector(limit=0, ssl=tls if tls is not None else True),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s),
-            auto_decompress=False,
-            response_class=TappedResponse,
-            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-            max_line_size=HEADER_LIMIT_BYTES,
-            max_field_size=HEADER_LIMIT_BYTES,
-            max_headers=_HEADER_COUNT_LIMIT,
-        )
 
     async def send(
         self,
@@ -182,56 +80,108 @@ class Upstream:
         Raises:
             UpstreamError: no head came.
         """
-        url = self.base_url + target
+        if isinstance(body, bytes):
+            length = len(body) if body or method not in _BODILESS else None
+        head = self._head(method, target, headers, length, chunked=not isinstance(body, bytes))
+        skip_body = method == "HEAD"
+        limit_s = self._patience.limit_s or None
+        try:
+            async with asyncio.timeout(limit_s) as patience:
+                if not isinstance(body, bytes):
+                    if limit_s is not None:
+                        body = _renewing(patience, limit_s, body)
+                    exchange = await self._upload(
+                        head, body, chunked=length is None, skip_body=skip_body
+                    )
+                elif len(body) > _AT_ONCE_BYTES:
+                    exchange = await self._upload(
+                        head, _pieces(body), chunked=False, skip_body=skip_body
+                    )
+                else:
+                    exchange = await self._ask(head + body, skip_body=skip_body)
+        except TimeoutError:
+            if not patience.expired():
+                raise
+            reason = f"it sent nothing for {limit_s:g} s"
+            raise UpstreamError(self.base_url, reason, Outcome.UPSTREAM_TIMEOUT) from None
+        self._patience.watch(exchange)
+        return exchange
+
+    async def close(self) -> None:
+        """Close all connections."""
+        self._patience.stop()
+        await self._pool.close()
+
+    async def _ask(self, request: bytes, *, skip_body: bool) -> Exchange:
+        spare = self._pool.spare()
+        if spare is not None:
+            exchange = spare.begin(request, skip_body=skip_body)
+            if await _headed(exchange):
+                return exchange
+            if exchange.began:
+                raise self._no_head(exchange)
+            # It was closed before it saw the request: a new one will not have been.
+        exchange = (await self._connect()).begin(request, skip_body=skip_body)
+        if not await _headed(exchange):
+            raise self._no_head(exchange)
+        return exchange
+
+    async def _upload(
+        self, head: bytes, body: AsyncIterator[bytes], *, chunked: bool, skip_body: bool
+    ) -> Exchange:
+        # On a new connection: what was taken from the body could not be sent again.
+        connection = await self._connect()
+        exchange = connection.begin_upload(head, body, chunked=chunked, skip_body=skip_body)
+        if not await _headed(exchange):
+            raise self._no_head(exchange)
+        return exchange
+
+    async def _connect(self) -> UpstreamConnection:
+        try:
+            return await self._pool.connect()
+        except OSError as error:
+            outcome = Outcome.UPSTREAM_UNREACHABLE
+            raise UpstreamError(self.base_url, _why_unreachable(error), outcome) from error
+
+    def _no_head(self, exchange: Exchange) -> UpstreamError:
+        reason = exchange.error or "it closed the connection without a response"
+        if exchange.loss is Outcome.UPSTREAM_RESET:
+            reason = "it reset the connection"
+        return UpstreamError(self.base_url, reason, exchange.loss)
+
+    def _head(
+        self, method: str, target: str, headers: Headers, length: int | None, *, chunked: bool
+    ) -> bytes:
         fields = for_upstream(headers)
         if self._authorization and not any(name.lower() == "authorization" for name, _ in fields):
             fields.append(("Authorization", self._authorization))
         if length is not None:
             fields.append(("Content-Length", str(length)))
-        limit_s = self._patience.limit_s or None
-        try:
-            async with asyncio.timeout(limit_s) as patience:
-                if not isinstance(body, bytes) and limit_s is not None:
-                    body = _renewing(patience, limit_s, body)
-                try:
-                    response = await self._request(method, url, fields, body)
-                except StaleConnectionError:
-                    if not isinstance(body, bytes):
-                        raise
-                    response = await self._request(method, url, fields, body)
-        except TimeoutError as error:
-            if not patience.expired():
-                raise UpstreamError(self.base_url, _reason(error), _outcome(error)) from error
-            reason = f"it sent nothing for {limit_s:g} s"
-            raise UpstreamError(self.base_url, reason, Outcome.UPSTREAM_TIMEOUT) from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise UpstreamError(self.base_url, _reason(error), _outcome(error)) from error
-        assert isinstance(response, TappedResponse)  # noqa: S101  as response_class says
-        self._patience.watch(response.tap)
-        return Exchange(response)
+        elif chunked:
+            fields.append(("Transfer-Encoding", "chunked"))
+        lines = [f"{method} {self._path}{target} HTTP/1.1", f"Host: {self._host}"]
+        lines += [f"{name}: {value}" for name, value in fields]
+        head = "\r\n".join((*lines, "\r\n"))
+        if head.count("\n") != len(lines) + 1 or head.count("\r") != len(lines) + 1:
+            # A client's request has none; one from a cassette can hold anything.
+            reason = "the request was not sent: there is a line break in its target or a field"
+            raise UpstreamError(self.base_url, reason, Outcome.UPSTREAM_UNREACHABLE)
+        return _encoded(head)
 
-    async def _request(
-        self,
-        method: str,
-        url: str,
-        fields: list[tuple[str, str]],
-        body: bytes | AsyncIterator[bytes],
-    ) -> aiohttp.ClientResponse:
-        data: object = body or None
-        if isinstance(body, bytes) and len(body) > _AT_ONCE_BYTES:
-            data = io.BytesIO(body)  # which aiohttp sends piece by piece
-        return await self._session.request(
-            method,
-            URL(url, encoded=True),
-            headers=fields,
-            data=data,
-            allow_redirects=False,
-        )
 
-    async def close(self) -> None:
-        """Close all connections."""
-        self._patience.stop()
-        await self._session.close()
+async def _headed(exchange: Exchange) -> bool:
+    """Wait for a response's head; if nobody waits any more, nothing more is to come."""
+    try:
+        return await exchange.head()
+    except BaseException:
+        exchange.close()
+        raise
+
+
+async def _pieces(body: bytes) -> AsyncIterator[bytes]:
+    """A body that is too large to be copied at once."""
+    for start in range(0, len(body), _AT_ONCE_BYTES):
+        yield body[start : start + _AT_ONCE_BYTES]
 
 
 async def _renewing(
@@ -254,30 +204,34 @@ def _without_credentials(url: str) -> tuple[str, str]:
     return urlunsplit(parts._replace(netloc=host)), f"Basic {coded}"
 
 
-def _outcome(error: Exception) -> Outcome:
-    if isinstance(error, aiohttp.ConnectionTimeoutError | aiohttp.ClientConnectorError):
-        return Outcome.UPSTREAM_UNREACHABLE
-    if isinstance(error, TimeoutError):
-        return Outcome.UPSTREAM_TIMEOUT
-    if isinstance(error, ConnectionError) or (
-        isinstance(error, OSError) and error.errno in {errno.ECONNRESET, errno.EPIPE}
-    ):
-        return Outcome.UPSTREAM_RESET
-    if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientResponseError):
-        return Outcome.UPSTREAM_CLOSED
-    return Outcome.UPSTREAM_UNREACHABLE
+def _host_field(base_url: str) -> str:
+    """The upstream's name as Host has it: without the scheme's own port."""
+    parts = urlsplit(base_url)
+    if parts.port == _DEFAULT_PORTS.get(parts.scheme):
+        return parts.netloc.rpartition(":")[0]
+    host = parts.netloc
+    return host if host.isascii() else host.encode("idna").decode()
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        text = f"its certificate is not trusted: {error.certificate_error}"
+def _encoded(head: str) -> bytes:
+    """A head as it came: its fields are Latin-1 text, its target may hold stray bytes."""
+    line, line_end, fields = head.partition("\r\n")
+    try:
+        coded = fields.encode("latin-1")
+    except UnicodeEncodeError:
+        coded = fields.encode("utf-8", "replace")  # which a hand has put into a cassette
+    return (line + line_end).encode("utf-8", "surrogateescape") + coded
+
+
+def _why_unreachable(error: OSError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        text = f"its certificate is not trusted: {error}"
         return f"{text}; trust its issuer with --upstream-ca FILE"
-    if isinstance(error, aiohttp.ClientConnectorError):
-        inner = error.os_error
-        # asyncio puts the address where a system error's text should be; a failed look-up's
-        # number is none of the system's, and its text is its own.
-        number = inner.errno or 0
-        return os.strerror(number).lower() if number > 0 else inner.strerror or str(inner)
-    if isinstance(error, aiohttp.ClientResponseError):
-        return f"its response is not HTTP: {error.message}"
-    return str(error) or type(error).__name__
+    if isinstance(error, TimeoutError):
+        return "it takes too long to connect"
+    # asyncio puts the address where a system error's text should be, and several errors into
+    # one text; a failed look-up's number is none of the system's, and its text is its own.
+    numbers = set(map(int, _ERROR_NUMBER.findall(str(error)))) - {0}
+    if len(numbers) == 1:
+        return os.strerror(numbers.pop()).lower()
+    return error.strerror or str(error) or type(error).__name__

@@ -1,0 +1,216 @@
+"""One connection to the upstream: bytes of requests out, bytes of responses into an `Exchange`.
+
+aiohttp's parser reads the heads; bodies are decoded by `framing`, for their exact boundaries and
+for what arrived before a connection broke. Which connection serves which request is `pool`'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING
+
+from aiohttp.http import HttpProcessingError, HttpResponseParser
+
+from wiretape.server.clock import monotonic_ns
+from wiretape.server.exchange import UNTAKEN_LIMIT_BYTES, Exchange
+from wiretape.server.framing import LAST_CHUNK
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Callable
+
+    from aiohttp.base_protocol import BaseProtocol
+    from aiohttp.http import RawResponseMessage
+
+HEADER_LIMIT_BYTES = 256 * 1024
+HEADER_COUNT_LIMIT = 1000
+
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
+_SWITCHING_PROTOCOLS = 101
+_INTERIM = range(100, 200)
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """A connection, for one exchange after the other.
+
+    Args:
+        freed: called when an exchange has ended and another may begin.
+        lost: called when the connection is gone.
+
+    Attributes:
+        uses: how many exchanges have begun on it.
+    """
+
+    def __init__(
+        self,
+        freed: Callable[[UpstreamConnection], None],
+        lost: Callable[[UpstreamConnection], None],
+    ) -> None:
+        self.uses = 0
+        self._freed = freed
+        self._lost = lost
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._exchange: Exchange | None = None
+        self._parser: HttpResponseParser | None = None
+        self._head = b""
+        self._should_close = False
+        self._upload: asyncio.Task[None] | None = None
+        self._writable: asyncio.Future[None] | None = None
+
+    def begin(self, request: bytes, *, skip_body: bool) -> Exchange:
+        """Send a request that is wholly in these bytes; its response comes into the exchange."""
+        assert self._transport is not None  # noqa: S101  it is connected
+        self.uses += 1
+        self._should_close = False
+        self._exchange = exchange = Exchange(self, skip_body=skip_body)
+        self._transport.write(request)
+        exchange.sent_ns = monotonic_ns()
+        return exchange
+
+    def begin_upload(
+        self, head: bytes, body: AsyncIterable[bytes], *, chunked: bool, skip_body: bool
+    ) -> Exchange:
+        """Send a request whose body comes bit by bit; its response may come before all of it."""
+        exchange = self.begin(head, skip_body=skip_body)
+        self._upload = self._loop.create_task(self._send(body, exchange, chunked=chunked))
+        return exchange
+
+    def pause(self) -> None:
+        """Let nothing more come for now."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Let more come."""
+        if self._transport is not None:
+            self._transport.resume_reading()
+
+    def abort(self) -> None:
+        """Close it at once and for good."""
+        self._end_upload()
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Connected. A read takes no more than may wait, for it may wait for long."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101  a stream's
+        self._transport = transport
+        if hasattr(transport, "max_size"):  # as asyncio's own plain transports have it
+            transport.max_size = UNTAKEN_LIMIT_BYTES
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have come from the upstream."""
+        exchange = self._exchange
+        if exchange is None or exchange.over:
+            # Nothing was asked for: whatever this is, it must not answer the next request.
+            self.abort()
+            return
+        exchange.began = True
+        if not exchange.headed:
+            data = self._receive_heads(exchange, data)
+        if data:
+            exchange.feed(data)
+        if exchange.error is not None:
+            self.abort()
+        elif exchange.complete:
+            self._finish(exchange)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """The connection is gone; without an error if the upstream closed it."""
+        self._transport = None
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.lose(exc)
+        self._end_upload()
+        self.resume_writing()
+        self._lost(self)
+
+    def pause_writing(self) -> None:
+        """The upstream reads more slowly than it is sent to."""
+        self._writable = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        """It has read enough for more to be sent."""
+        writable, self._writable = self._writable, None
+        if writable is not None and not writable.done():
+            writable.set_result(None)
+
+    def _receive_heads(self, exchange: Exchange, data: bytes) -> bytes:
+        """Have heads parsed, one at a time, and return what follows the final one."""
+        data = self._head + data
+        self._head = b""
+        while True:
+            end = _HEAD_END.search(data)
+            if end is None:
+                self._head = data
+                if len(data) > HEADER_LIMIT_BYTES:
+                    exchange.fail("its response is not HTTP: the head is too long")
+                return b""
+            head, data = data[: end.end()], data[end.end() :]
+            try:
+                message = self._parse(head)
+            except HttpProcessingError as error:
+                text = " ".join(error.message.rstrip("\n ^").split())
+                exchange.fail(f"its response is not HTTP: {text}")
+                return b""
+            if message.code not in _INTERIM or message.code == _SWITCHING_PROTOCOLS:
+                self._should_close = message.should_close or message.upgrade
+                exchange.feed_head(message)
+                return data
+
+    def _parse(self, head: bytes) -> RawResponseMessage:
+        if self._parser is None or self._should_close:
+            self._parser = HttpResponseParser(
+                _NO_PROTOCOL,
+                self._loop,
+                HEADER_LIMIT_BYTES,
+                max_line_size=HEADER_LIMIT_BYTES,
+                max_field_size=HEADER_LIMIT_BYTES,
+                max_headers=HEADER_COUNT_LIMIT,
+                response_with_body=False,
+                auto_decompress=False,
+            )
+        messages, _, _ = self._parser.feed_data(head)
+        if not messages:
+            raise HttpProcessingError(message="an empty head")
+        return messages[0][0]
+
+    def _finish(self, exchange: Exchange) -> None:
+        """The response is whole: the connection is free for the next request, if it may be."""
+        self._exchange = None
+        clean = exchange.let_go()
+        uploading = self._upload is not None and not self._upload.done()
+        if clean and not self._should_close and not uploading:
+            self._upload = None
+            self.resume()
+            self._freed(self)
+        else:
+            self.abort()
+
+    async def _send(self, body: AsyncIterable[bytes], exchange: Exchange, *, chunked: bool) -> None:
+        try:
+            async for data in body:
+                if not data:
+                    continue  # an empty chunk would be the last one
+                if self._writable is not None:
+                    await self._writable
+                if self._transport is None:
+                    return
+                self._transport.write(b"%x\r\n%b\r\n" % (len(data), data) if chunked else data)
+                exchange.sent_ns = monotonic_ns()
+            if chunked and self._transport is not None:
+                self._transport.write(LAST_CHUNK)
+        except Exception as error:  # noqa: BLE001  whatever a client's connection can fail with
+            self._upload = None
+            exchange.fail(f"the request's body broke off: {error or type(error).__name__}")
+            self.abort()
+
+    def _end_upload(self) -> None:
+        upload, self._upload = self._upload, None
+        if upload is not None:
+            upload.cancel()
+
+
+# The parser would tell it to stop reading, were it to parse bodies.
+_NO_PROTOCOL: BaseProtocol = asyncio.Protocol()  # type: ignore[assignment]  # which it never is

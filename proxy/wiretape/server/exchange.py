@@ -1,0 +1,246 @@
+"""One response of the upstream while it is received: its head, its chunks, how it ended.
+
+Filled by a `connection`, read by whoever passes it on. Knows no request and no socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Protocol
+
+from wiretape.core.model import Headers, Outcome
+from wiretape.server.framing import Batch, BodyDecoder, Framing, FramingError
+from wiretape.server.headers import from_raw
+
+if TYPE_CHECKING:
+    from aiohttp.http import RawResponseMessage
+
+UNTAKEN_LIMIT_BYTES = 64 * 1024
+"""Reading stops when this much waits for a slow client, and goes on when it has been taken."""
+
+_NO_BODY_STATUSES = frozenset(
+    {HTTPStatus.SWITCHING_PROTOCOLS, HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
+)
+
+
+class Source(Protocol):
+    """What an exchange asks of the connection that fills it."""
+
+    def pause(self) -> None:
+        """Let nothing more come for now."""
+
+    def resume(self) -> None:
+        """Let more come."""
+
+    def abort(self) -> None:
+        """Close it at once and for good."""
+
+
+class Exchange:
+    """One response while it is received.
+
+    Args:
+        source: where it comes from.
+        skip_body: it answers a HEAD request.
+
+    Attributes:
+        sent_ns: when the request had been sent, on the monotonic clock.
+        began: something of it has come.
+        status: as sent; 0 before the head.
+        reason: the reason phrase as sent.
+        headers: all fields as sent, hop-by-hop ones too.
+        framing: how the body's end is found.
+        outcome: how it ended; None while `read` has not come to its end.
+        error: what is wrong, where the upstream broke the protocol.
+        lost: its connection is gone.
+        lost_with: the error that it went with; None if it was closed in order.
+        waiter: what whoever waits for more waits for; None while nobody does.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_decoder",
+        "_given_up",
+        "_held",
+        "_skip_body",
+        "_source",
+        "_untaken_bytes",
+        "began",
+        "error",
+        "framing",
+        "headers",
+        "lost",
+        "lost_with",
+        "outcome",
+        "reason",
+        "sent_ns",
+        "status",
+        "waiter",
+    )
+
+    def __init__(self, source: Source, *, skip_body: bool) -> None:
+        self.sent_ns = 0
+        self.began = False
+        self.status = 0
+        self.reason = ""
+        self.headers: Headers = ()
+        self.framing = Framing.NONE
+        self.outcome: Outcome | None = None
+        self.error: str | None = None
+        self.lost = False
+        self.lost_with: BaseException | None = None
+        self.waiter: asyncio.Future[None] | None = None
+        self._source: Source | None = source
+        self._skip_body = skip_body
+        self._decoder: BodyDecoder | None = None
+        self._untaken_bytes = 0
+        self._given_up = False
+        self._held = False
+
+    @property
+    def headed(self) -> bool:
+        """Whether the head has come."""
+        return self._decoder is not None
+
+    @property
+    def complete(self) -> bool:
+        """Whether the whole body has come."""
+        return self._decoder is not None and self._decoder.complete
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more can come."""
+        return self.lost or self.error is not None or self.complete
+
+    @property
+    def ready(self) -> bool:
+        """Whether `read` would return without waiting."""
+        decoder = self._decoder
+        return (
+            decoder is not None and (bool(decoder.batch.pieces) or decoder.complete)
+        ) or self._stopped
+
+    @property
+    def _stopped(self) -> bool:
+        return self.lost or self._given_up or self.error is not None
+
+    async def head(self) -> bool:
+        """Wait for the head; whether it came before the connection was lost or gave garbage."""
+        while self._decoder is None and not self._stopped:
+            await self._more()
+        return self._decoder is not None
+
+    async def read(self) -> tuple[Batch, Outcome | None]:
+        """Take all that has arrived since the last call, waiting until something has.
+
+        With the body's last batch, which may be empty, comes how it ended.
+        """
+        if self._held:
+            self._held = False
+            self._resume()
+        while not self.ready:
+            await self._more()
+        decoder = self._decoder
+        assert decoder is not None  # noqa: S101  the head comes first
+        if decoder.complete:
+            self.outcome = Outcome.COMPLETE
+        elif decoder.batch.pieces:
+            pass  # what came before a failure is given out before the failure is told
+        elif self._given_up and not self.lost:
+            self.outcome = Outcome.UPSTREAM_TIMEOUT
+        else:
+            self.outcome = self.loss
+        if self._untaken_bytes > UNTAKEN_LIMIT_BYTES:
+            self._resume()
+        self._untaken_bytes = 0
+        return decoder.take(), self.outcome
+
+    @property
+    def loss(self) -> Outcome:
+        """How it ended, where that was before it was whole."""
+        reset = self.error is None and isinstance(self.lost_with, ConnectionError)
+        return Outcome.UPSTREAM_RESET if reset else Outcome.UPSTREAM_CLOSED
+
+    def hold(self) -> None:
+        """Let nothing more come until the next `read`: who is to take it is slow."""
+        if self._source is not None:
+            self._held = True
+            self._source.pause()
+
+    def close(self) -> None:
+        """Let go: at once and for good if the body has not ended, else nothing happens."""
+        if self._source is not None:
+            self._source.abort()
+
+    def feed_head(self, message: RawResponseMessage) -> None:
+        """Take the final head, which says how the body is framed."""
+        self.status = message.code
+        self.reason = message.reason or ""
+        self.headers = from_raw(message.raw_headers)
+        self.framing, length = self._framing(message)
+        self._decoder = BodyDecoder(self.framing, length)
+        if self.framing is Framing.UNTIL_CLOSE and "Connection" not in message.headers:
+            # Said, so that the recording tells this framing from one that was left open.
+            self.headers += (("Connection", "close"),)
+        self._wake()
+
+    def feed(self, data: bytes) -> None:
+        """Take some of the body."""
+        decoder = self._decoder
+        assert decoder is not None  # noqa: S101  a body follows its head
+        try:
+            decoder.feed(data)
+        except FramingError as error:
+            self.error = str(error)
+        self._untaken_bytes += len(data)
+        if self._untaken_bytes > UNTAKEN_LIMIT_BYTES and self._source is not None:
+            self._source.pause()
+        self._wake()
+
+    def fail(self, error: str) -> None:
+        """Take it that the upstream breaks the protocol."""
+        self.error = error
+        self._wake()
+
+    def lose(self, error: BaseException | None) -> None:
+        """Take it that the connection is gone; without an error if the upstream closed it."""
+        if error is None and self._decoder is not None:
+            self._decoder.feed_eof()
+        self.lost = True
+        self.lost_with = error
+        self._source = None
+        self._wake()
+
+    def let_go(self) -> bool:
+        """Nothing more comes from the source; whether all that came belonged to this response."""
+        self._source = None
+        return self._decoder is None or not self._decoder.excess
+
+    def give_up(self) -> None:
+        """Tell whoever waits that nothing has come for too long."""
+        self._given_up = True
+        self._wake()
+
+    def _resume(self) -> None:
+        if self._source is not None:
+            self._source.resume()
+
+    def _wake(self) -> None:
+        if self.waiter is not None and not self.waiter.done():
+            self.waiter.set_result(None)
+
+    async def _more(self) -> None:
+        self.waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self.waiter
+        finally:
+            self.waiter = None
+
+    def _framing(self, message: RawResponseMessage) -> tuple[Framing, int]:
+        if self._skip_body or message.code in _NO_BODY_STATUSES:
+            return Framing.NONE, 0
+        if message.chunked:
+            return Framing.CHUNKED, 0
+        length = message.headers.get("Content-Length", "")
+        return (Framing.LENGTH, int(length)) if length.isdecimal() else (Framing.UNTIL_CLOSE, 0)

@@ -1,0 +1,94 @@
+"""The connections to one upstream: made when there is none to spare, and kept for a while."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from wiretape.server.connection import UpstreamConnection
+
+if TYPE_CHECKING:
+    import ssl
+
+_KEEP_S = 15.0
+_HAPPY_EYEBALLS_S = 0.25  # RFC 8305, section 5
+
+
+class Pool:
+    """The connections to one upstream.
+
+    Args:
+        base_url: http or https.
+        timeout_s: how long a connection may take to be made.
+        tls: how to check an https upstream's certificate; None for an http one.
+    """
+
+    def __init__(self, base_url: str, timeout_s: float, tls: ssl.SSLContext | None) -> None:
+        parts = urlsplit(base_url)
+        self._host = parts.hostname or ""
+        self._port = parts.port or (443 if tls else 80)
+        self._timeout_s = timeout_s
+        self._tls = tls
+        self._all: set[UpstreamConnection] = set()
+        self._idle: dict[UpstreamConnection, float] = {}  # since when; the latest last
+        self._none_left = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def spare(self) -> UpstreamConnection | None:
+        """A connection that was kept; the upstream may be about to close it."""
+        return self._idle.popitem()[0] if self._idle else None
+
+    async def connect(self) -> UpstreamConnection:
+        """A new connection.
+
+        Raises:
+            OSError: it cannot be made; a TimeoutError if it takes too long, an ssl.SSLError if
+                the upstream's certificate is no good.
+        """
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(self._timeout_s):
+            _, connection = await loop.create_connection(
+                lambda: UpstreamConnection(self._freed, self._lost),
+                self._host,
+                self._port,
+                ssl=self._tls,
+                happy_eyeballs_delay=_HAPPY_EYEBALLS_S,
+            )
+        self._all.add(connection)
+        return connection
+
+    async def close(self) -> None:
+        """Close all connections, those in use too."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._none_left.clear()
+        for connection in self._all:
+            connection.abort()
+        if self._all:
+            await self._none_left.wait()
+
+    def _freed(self, connection: UpstreamConnection) -> None:
+        loop = asyncio.get_running_loop()
+        self._idle[connection] = loop.time()
+        if self._timer is None:
+            self._timer = loop.call_later(_KEEP_S, self._expire)
+
+    def _lost(self, connection: UpstreamConnection) -> None:
+        self._idle.pop(connection, None)
+        self._all.discard(connection)
+        if not self._all:
+            self._none_left.set()
+
+    def _expire(self) -> None:
+        """Close what has been idle for too long, and come back when the next one will have been."""
+        self._timer = None
+        loop = asyncio.get_running_loop()
+        while self._idle:
+            connection, since = next(iter(self._idle.items()))
+            if since + _KEEP_S > loop.time():
+                self._timer = loop.call_at(since + _KEEP_S, self._expire)
+                break
+            del self._idle[connection]
+            connection.abort()
