@@ -84,7 +84,7 @@ def is_held(part: Path) -> bool:
 def is_at(descriptor: int, path: Path) -> bool:
     """Whether the path leads to this very file."""
     try:
-        return os.path.samestat(os.fstat(descriptor), path.lstat())
+        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
     except OSError:
         return False
 

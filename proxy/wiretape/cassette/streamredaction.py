@@ -28,9 +28,9 @@ _DELTA = re.compile(
 _REST_OF_DELTA = re.compile(rb'(?:[^"\\]|\\.|\\\Z)*', re.DOTALL)
 _STREAMED = ("event-stream", "ndjson", "jsonl")
 _RAW = b""
-_BEFORE_BYTES = 24
 _LONGEST_KEY_BYTES = 32
-_NEVER = b"\0"
+_LONGEST_BETWEEN_BYTES = 4096
+_FEW = 3
 
 
 class Safe(NamedTuple):
@@ -59,17 +59,15 @@ class StreamRedactor:
     """
 
     __slots__ = (
-        "_before",
+        "_after",
+        "_after_key",
+        "_alike",
+        "_between",
         "_escaped",
-        "_head",
-        "_key",
         "_lanes",
         "_open",
-        "_quotes",
         "_secrets",
         "_streamed",
-        "_tail",
-        "_text",
         "_unread",
         "kinds",
     )
@@ -82,57 +80,104 @@ class StreamRedactor:
         self._unread = b""
         self._open = _RAW  # the lane whose text the last chunk broke off in
         self._escaped = False  # after a backslash
-        # Most events of a stream differ in one text alone. What stood around it in the last one
-        # is known to be no secret; `_text` is that text's lane meanwhile.
-        self._key = _RAW
-        self._head = self._tail = self._before = _NEVER
-        self._quotes = 0
-        self._text = b""
+        # Most events of a stream differ in one text alone. What stood between the last two texts
+        # is known to be no secret; `_alike` is those texts' lane, while they are all that differs.
+        self._alike: Lane | None = None
+        self._between = b""
+        # What has come since the last text ended, and the lane of that text.
+        self._after = b""
+        self._after_key = _RAW
 
     def take(self, pieces: Pieces) -> Safe:
         """Take some chunks, as (bytes, part), and tell how they are to be written."""
         looked_at: dict[int, Written] = {}
         touched: list[Written] = []
-        run = 0  # where the chunks begin that were like the last one but for their text
-        texts: list[bytes] = []  # theirs
-        head, tail = self._head, self._tail
-        around = len(head) + len(tail)
-        for index, (data, part) in enumerate(pieces):
-            if data.startswith(head) and data.endswith(tail) and len(data) >= around and not part:
-                texts.append(data[len(head) : len(data) - len(tail)])
-                continue
-            alike = None if part else self._alike(data)
-            if alike is not None:
-                texts.append(alike)
-            else:
-                touched += self._end_run(pieces[run:index], texts, run, looked_at)
-                texts = []
-                chunk = looked_at[index] = Written(data, part, data)
-                touched += self._look_at(chunk)
-                run = index + 1
-            head, tail = self._head, self._tail
-            around = len(head) + len(tail)
-        touched += self._end_run(pieces[run:], texts, run, looked_at)
+        index, few = 0, _FEW
+        while index < len(pieces):
+            rest = pieces[index:] if index else pieces
+            count = self._take_alike(rest)
+            if not count:
+                count, few = min(few, len(rest)), few * _FEW
+                if not self._take_plain(_joined(rest[:count])):
+                    for number, (data, part) in enumerate(rest[:count], index):
+                        chunk = looked_at[number] = Written(data, part, data)
+                        touched += self._look_at(chunk)
+            index += count
         if not looked_at:
             return Safe(pieces, (), ())
         return self._safe(pieces, looked_at, touched)
 
-    def _end_run(
-        self, pieces: Pieces, texts: list[bytes], first: int, looked_at: dict[int, Written]
-    ) -> list[Written]:
-        """Look through what differed in a run of chunks; if need be, at each chunk."""
-        if not pieces:
-            return []
-        text = b"".join((self._text, *texts))
-        suspect = self._secrets.suspect
-        if suspect is not None and suspect(text) is None and not _quotes(text):
-            self._text = text[-CONTEXT_BYTES:]
-            return []
-        touched = []
-        for index, (data, part) in enumerate(pieces, first):
-            chunk = looked_at[index] = Written(data, part, data)
-            touched += self._look_at(chunk)
-        return touched
+    def _take_alike(self, pieces: Pieces) -> int:
+        """Take chunks that differ from those before in one text alone, if that is no secret.
+
+        Returns:
+            How many were taken.
+        """
+        lane = self._alike
+        if lane is None:
+            return 0
+        between = self._between
+        data = _joined(pieces)
+        if not self._open:
+            data = self._after + data
+        texts = data.split(between)
+        if not self._open and texts.pop(0):
+            return len(pieces) * self._take_between(data)
+        escaped = self._escaped and len(texts) == 1
+        last = texts.pop()
+        end = _end_of_text(last, escaped=escaped)
+        count, after = len(pieces), last[end:]
+        if between.startswith(after):
+            last = last[:end]
+        else:
+            # The last text is followed by something else, which is for others to look at.
+            count, kept = _cut(pieces, len(last), len(last) + len(between))
+            after, last = between[: len(between) - kept], b""
+        text = b"".join(texts)
+        # A quote in one of the texts would be the end of it, too.
+        if not count or _quotes(text) or not lane.is_plain(text := text + last):
+            return 0
+        lane.add_plain(text)
+        self._lane(_RAW).restart(text[-CONTEXT_BYTES:] + after)
+        self._open = _RAW if after else self._after_key
+        self._escaped = not after and _breaks_off_in_escape(text, escaped=escaped)
+        self._after = after
+        return count
+
+    def _take_between(self, data: bytes) -> bool:
+        """Take bytes that end before the next text begins."""
+        if not self._between.startswith(data):
+            return False
+        self._lane(_RAW).restart(data)
+        self._after = data
+        return True
+
+    def _take_plain(self, data: bytes) -> bool:
+        """Take any bytes, if nothing in them looks like a secret."""
+        self._leave_alike()
+        begun = len(self._unread)
+        event = self._unread + data
+        texts: list[re.Match[bytes]] = []
+        grown: dict[bytes, bytes] = {_RAW: data}
+        start = 0
+        if self._streamed:
+            if self._open:
+                start = _end_of_text(data, escaped=self._escaped)
+                grown[self._open] = data[:start]
+            texts = _texts(event, start, begun)
+            for match in texts:
+                grown[match[1]] = grown.get(match[1], b"") + match[2]
+        lanes = [(self._lane(key), added) for key, added in grown.items()]
+        if not all(lane.is_plain(added) for lane, added in lanes):
+            return False
+        for lane, added in lanes:
+            lane.add_plain(added)
+        if self._streamed:
+            if self._open and start == len(data):
+                self._escaped = _breaks_off_in_escape(data, escaped=self._escaped)
+            else:
+                self._go_on_after(texts, event, start, begun)
+        return True
 
     def _safe(self, pieces: Pieces, looked_at: dict[int, Written], touched: list[Written]) -> Safe:
         safe = list(pieces)
@@ -146,25 +191,7 @@ class StreamRedactor:
             list({id(chunk): chunk for chunk in touched if id(chunk) not in new}.values()),
         )
 
-    def _alike(self, data: bytes) -> bytes | None:
-        """The text of an event that differs from the last one elsewhere too; None if it may not."""
-        start = data.find(self._before) + len(self._before)
-        suspect = self._secrets.suspect
-        if (
-            suspect is None
-            or start < len(self._before)
-            or not data.endswith(b"\n")
-            or _quotes(data) != self._quotes
-            or suspect(data) is not None
-        ):
-            return None
-        match = _REST_OF_DELTA.match(data, start)
-        assert match is not None  # noqa: S101  it may be empty
-        self._head, self._tail = data[:start], data[match.end() :]
-        return match[0]
-
     def _look_at(self, chunk: Written) -> list[Written]:
-        self._leave_template()
         data = chunk.data
         touched = self._lane(_RAW).feed(chunk, 0, data)
         if not self._streamed:
@@ -176,24 +203,55 @@ class StreamRedactor:
             if start == len(data):
                 self._escaped = _breaks_off_in_escape(data, escaped=self._escaped)
                 return touched
-            self._open = _RAW
         # A name that the last chunk broke off in is read together with the rest of it.
         begun = len(self._unread)
-        event = self._unread + data[start:] if begun else data
-        texts = list(_DELTA.finditer(event, 0 if begun else start))
-        texts = [match for match in texts if match.start(2) >= begun]
+        event = self._unread + data
+        texts = _texts(event, start, begun)
         for match in texts:
-            offset = match.start(2) - begun + (start if begun else 0)
-            touched += self._lane(match[1]).feed(chunk, offset, match[2])
-        self._unread = b""
-        if texts and texts[-1].end() == len(event):
-            self._open = texts[-1][1]
-            self._escaped = _breaks_off_in_escape(texts[-1][2])
-        elif not data.endswith(b"\n"):
-            self._unread = event[-_LONGEST_KEY_BYTES:]
-        elif len(texts) == 1 and event is data and not start:
-            self._enter_template(texts[0], data)
+            touched += self._lane(match[1]).feed(chunk, match.start(2) - begun, match[2])
+        self._go_on_after(texts, event, start, begun)
         return touched
+
+    def _go_on_after(
+        self, texts: Sequence[re.Match[bytes]], event: bytes, start: int, begun: int
+    ) -> None:
+        """Remember what the next chunk may go on with.
+
+        Args:
+            texts: those that begin in the event.
+            event: some bytes, which may be several events or part of one.
+            start: where in them a text ended that had begun before; 0 if none had.
+            begun: how many of them had come before.
+        """
+        ended = self._open
+        self._unread = self._open = _RAW
+        self._escaped = False
+        key, between = self._after_key, b""
+        if texts:
+            last = texts[-1]
+            key, end = last[1], last.end()
+            if len(texts) > 1 and texts[-2][1] == key:
+                between = event[texts[-2].end() : last.start(2)]
+            elif ended == key:
+                between = event[start : last.start(2)]
+            elif len(texts) == 1 and self._after_key == key and not ended:
+                between = self._after + event[begun : last.start(2)]
+            self._after = event[end:]
+            if end == len(event):
+                self._open = key
+                self._escaped = _breaks_off_in_escape(last[2])
+        elif ended:
+            key = ended
+            self._after = event[start:]
+        else:
+            self._after += event[begun:]
+        if not self._open and not event.endswith(b"\n"):
+            self._unread = event[-_LONGEST_KEY_BYTES:]
+        self._after_key = key
+        if len(self._after) > _LONGEST_BETWEEN_BYTES:
+            self._after, self._after_key = b"", _RAW
+        elif between and between.startswith(self._after):
+            self._enter_alike(key, between)
 
     def _lane(self, key: bytes) -> Lane:
         lane = self._lanes.get(key)
@@ -201,26 +259,53 @@ class StreamRedactor:
             lane = self._lanes[key] = Lane(self._secrets, self.kinds)
         return lane
 
-    def _enter_template(self, match: re.Match[bytes], data: bytes) -> None:
-        if self._secrets.suspect is None or any(lane.watched for lane in self._lanes.values()):
-            return
-        self._key = match[1]
-        self._head, self._tail = data[: match.start(2)], data[match.end() :]
-        self._before = self._head[-_BEFORE_BYTES:]
-        self._quotes = _quotes(data)
-        self._text = self._lane(self._key).text
+    def _enter_alike(self, key: bytes, between: bytes) -> None:
+        """Take it that the next texts will have the same between them as the last two."""
+        suspect = self._secrets.suspect
+        watched = any(lane.watched for lane in self._lanes.values())
+        if not watched and suspect is not None and suspect(between) is None:
+            self._alike = self._lane(key)
+            self._between = between
 
-    def _leave_template(self) -> None:
-        if self._key:
-            self._lane(self._key).text = self._text
-        self._key = _RAW
-        self._head = self._tail = self._before = _NEVER
-        self._text = b""
+    def _leave_alike(self) -> None:
+        if self._alike is not None:
+            self._alike = None
+            inside = not self._open and not self._after.endswith(b"\n")
+            self._unread = self._after[-_LONGEST_KEY_BYTES:] if inside else b""
+
+
+def _joined(pieces: Pieces) -> bytes:
+    return pieces[0][0] if len(pieces) == 1 else b"".join([data for data, _ in pieces])
+
+
+def _cut(pieces: Pieces, least: int, most: int) -> tuple[int, int]:
+    """Leave out as few of the last chunks as have a number of bytes.
+
+    Returns:
+        How many are left, and how many bytes more than the least were left out; 0 chunks if these
+        would be more than the most.
+    """
+    size = 0
+    for count in range(len(pieces) - 1, 0, -1):
+        size += len(pieces[count][0])
+        if size >= least:
+            return (count, size - least) if size <= most else (0, 0)
+    return 0, 0
+
+
+def _texts(event: bytes, start: int, begun: int) -> list[re.Match[bytes]]:
+    """The streamed texts whose values begin in what is new of the bytes, and after `start`."""
+    return [match for match in _DELTA.finditer(event, start) if match.start(2) >= begun]
 
 
 def _end_of_text(data: bytes, *, escaped: bool) -> int:
     """Where the text ends that goes on in these bytes."""
     skipped = int(escaped)
+    end = data.find(b'"', skipped)
+    if end < 0:
+        return len(data)
+    if data.find(b"\\", skipped, end) < 0:
+        return end
     match = _REST_OF_DELTA.match(data, skipped)
     return match.end() if match else skipped
 

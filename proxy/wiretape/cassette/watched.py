@@ -104,6 +104,22 @@ class Lane:
         self._keep_from(len(self.text) if start is None else start)
         return touched
 
+    def is_plain(self, data: bytes) -> bool:
+        """Whether the text, with these bytes added, would hold nothing like a secret at all."""
+        suspect = self._secrets.suspect
+        return not self.watched and suspect is not None and suspect(self.text + data) is None
+
+    def add_plain(self, data: bytes) -> None:
+        """Add bytes of which `is_plain` says that they need not be looked at again."""
+        text = self.text + data
+        self.text = text[-CONTEXT_BYTES:]
+        self._settled = max(0, self._settled + len(self.text) - len(text))
+
+    def restart(self, data: bytes) -> None:
+        """Go on after some bytes that are known to be plain, whatever came before them."""
+        self.text = data[-CONTEXT_BYTES:]
+        self._settled = 0
+
     def _suspect(self, new_bytes: int) -> int | None:
         """Where the first thing is that may be, or become, a secret not yet found."""
         start = max(self._settled, len(self.text) - WATCHED_BYTES - new_bytes)

@@ -112,24 +112,33 @@ def chunks_text(number: int, at_us: int, pieces: Sequence[tuple[bytes, bool]]) -
         at_us: microseconds since the session began.
         pieces: (bytes, part) of each chunk.
     """
+    if not pieces:
+        return ""
     # What a read brought is mostly whole events; only its ends may be parts of chunks.
-    first = 0 if _are_events(pieces[:1]) else 1
-    last = len(pieces) if _are_events(pieces[-1:]) else len(pieces) - 1
+    first = 0 if _is_event(*pieces[0]) else 1
+    last = len(pieces) if _is_event(*pieces[-1]) else len(pieces) - 1
     text = _plain_events(number, at_us, pieces[first:last]) if last - first > 1 else None
     if text is None:
         return "".join([chunk_text(number, at_us, data, part) for data, part in pieces])
     before = [chunk_text(number, at_us, data, part) for data, part in pieces[:first]]
     after = [chunk_text(number, at_us, data, part) for data, part in pieces[last:]]
-    return "".join((*before, text, *after))
+    return "".join((*before, text, *after)) if before or after else text
 
 
 def _plain_events(number: int, at_us: int, pieces: Sequence[tuple[bytes, bool]]) -> str | None:
     """All at once, where each is one event of printable ASCII; None where one is not."""
-    if not _are_events(pieces):
-        return None
-    content = b"".join([data for data, _ in pieces])
-    # With two line ends a piece, there is none but at their ends.
-    if content.count(b"\n") != 2 * len(pieces) or content.translate(_PLAIN) != content:
+    contents = [data for data, _ in pieces]
+    content = b"".join(contents)
+    count = len(pieces)
+    # Where each ends with two line ends, and there are no others, each begins after two.
+    if (
+        [data[-2:] for data in contents].count(b"\n\n") != count
+        or content.count(b"\n") != 2 * count
+        or content.count(b"\n\ndata: ") != count - 1
+        or not content.startswith(b"data: ")
+        or any(part for _, part in pieces)
+        or content.translate(_PLAIN) != content
+    ):
         return None
     head = f"- {{chunk: {number}, at: {seconds_scalar(at_us)}, sse: '"
     quoted_data = content[6:-2].replace(b"'", b"''")
@@ -137,12 +146,9 @@ def _plain_events(number: int, at_us: int, pieces: Sequence[tuple[bytes, bool]])
     return f"{head}{lines.decode()}'}}\n"
 
 
-def _are_events(pieces: Sequence[tuple[bytes, bool]]) -> bool:
-    """Whether each looks like one event with nothing but data, or several."""
-    for data, part in pieces:  # noqa: SIM110  a generator costs thrice as much, on every chunk
-        if part or data[:6] != b"data: " or data[-2:] != b"\n\n":
-            return False
-    return True
+def _is_event(data: bytes, part: bool) -> bool:  # noqa: FBT001 # as in Chunk
+    """Whether it looks like one event with nothing but data, or several."""
+    return not part and data[:6] == b"data: " and data[-2:] == b"\n\n"
 
 
 def _chunk_form(data: bytes) -> str:

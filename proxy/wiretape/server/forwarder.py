@@ -193,8 +193,7 @@ async def read_on(exchange: Exchange, record: Unrecorded) -> None:
     try:
         while outcome is None:
             batch, outcome = await exchange.read()
-            record.chunks(batch.pieces)
-        record.end(outcome)
+            record.chunks(batch.pieces, outcome)
     except JournalError:
         pass  # all that this was for
     finally:
@@ -220,11 +219,10 @@ async def _relay(exchange: Exchange, downstream: Downstream, record: Unrecorded)
     outcome = None
     while outcome is None:
         batch, outcome = await exchange.read()
-        record.chunks(batch.pieces)
+        record.chunks(batch.pieces, outcome)
         wire = head + _wire(batch, exchange, downstream)
         head = b""
         if outcome is not None:
-            record.end(outcome)
             wire += downstream.last_chunk if outcome is Outcome.COMPLETE else b""
         downstream.write(wire)
         if downstream.paused:
@@ -261,8 +259,7 @@ async def _answer_for_upstream(
         status, incoming.target, str(error), kind="api_error", code=error.outcome.value
     )
     record.head(status, answer.headers)
-    record.chunks([(answer.body, False)])
-    record.end(error.outcome)
+    record.chunks([(answer.body, False)], error.outcome)
     downstream.answer(answer)
 
 

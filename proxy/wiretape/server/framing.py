@@ -8,7 +8,6 @@ will be while it is still arriving, nor gives out what it had read before a conn
 from __future__ import annotations
 
 import enum
-import functools
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]*)?")
 _LINE_LIMIT_BYTES = 16 * 1024
-_SIZE_DIGITS = 16
 
 
 LAST_CHUNK = b"0\r\n\r\n"
@@ -118,36 +116,39 @@ class BodyDecoder:
             return
         data = self._line + data
         self._line = b""
-        pieces = self.batch.pieces
         position = 0
         try:
-            while True:
+            while position < len(data) and not self._line and not self._trailer:
                 if self._remaining or self._closing:
                     position = self._feed_chunk_data(data, position)
-                if position == len(data):
-                    return
-                line_end = data.find(b"\r\n", position)
-                if line_end < 0:
-                    self._line = data[position:]
-                    if len(self._line) > _LINE_LIMIT_BYTES:
-                        raise FramingError("a chunk's size line is too long")
-                    return
-                size = _chunk_size(data[position:line_end])
-                if size == 0:
-                    self._feed_trailer(data[line_end:])
-                    return
-                position = line_end + 2
-                end = position + size
-                if data[end : end + 2] == b"\r\n":  # it came whole, as nearly every chunk does
-                    pieces.append((data[position:end], False))
-                    position = end + 2
                 else:
-                    self._remaining = size
+                    position = self._feed_chunks(data, position)
         finally:
             # The last chunk is no part of `wire`: whoever forwards the body writes its own when
             # the body has ended whole, and none when it has not.
             if position:
                 self.batch.wire.append(data[:position])
+
+    def _feed_chunks(self, data: bytes, position: int) -> int:
+        """Decode chunks that came whole, as nearly every one does, up to one that did not."""
+        append, find, starts = self.batch.pieces.append, data.find, data.startswith
+        while (line_end := find(b"\r\n", position)) >= 0:
+            line = data[position:line_end]
+            size = _SIZES.get(line) or _chunk_size(line)
+            if size == 0:
+                self._feed_trailer(data[line_end:])
+                return position
+            start = line_end + 2
+            end = start + size
+            if not starts(b"\r\n", end):
+                self._remaining = size
+                return start
+            append((data[start:end], False))
+            position = end + 2
+        self._line = data[position:]
+        if len(self._line) > _LINE_LIMIT_BYTES:
+            raise FramingError("a chunk's size line is too long")
+        return position
 
     def _feed_chunk_data(self, data: bytes, position: int) -> int:
         if self._remaining and position < len(data):
@@ -202,15 +203,11 @@ def encode_chunks(pieces: Sequence[tuple[bytes, bool]]) -> list[bytes]:
 
 
 def _chunk_size(line: bytes) -> int:
-    return _known_size(line) if len(line) <= _SIZE_DIGITS else _read_size(line)
-
-
-def _read_size(line: bytes) -> int:
     match = _SIZE_LINE.fullmatch(line)
     if match is None:
         raise FramingError(f"bad chunk size {line[:20]!r}")
     return int(match[1], 16)
 
 
-# The chunks of a stream are much alike in size; long lines, with extensions, are not kept.
-_known_size = functools.lru_cache(maxsize=4096)(_read_size)
+# The sizes that most chunks have, as most servers write them.
+_SIZES = {b"%x" % size: size for size in range(1, 2048)}

@@ -39,7 +39,7 @@ _REPLACED_IN_REQUESTS = OWN_HEADERS | {"host", "content-length", "expect", "acce
 
 def from_raw(raw_headers: Iterable[tuple[bytes, bytes]]) -> Headers:
     """Header bytes as they came, as Latin-1 text."""
-    return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in raw_headers)
+    return tuple([(str(name, "latin-1"), str(value, "latin-1")) for name, value in raw_headers])
 
 
 def hop_by_hop(headers: Headers) -> frozenset[str]:

@@ -188,7 +188,7 @@ class Unrecorded:
     def flush(self) -> None:
         """Nothing to do."""
 
-    def chunks(self, pieces: Sequence[tuple[bytes, bool]]) -> None:
+    def chunks(self, pieces: Sequence[tuple[bytes, bool]], outcome: Outcome | None = None) -> None:
         """Forget them."""
 
     def end(self, outcome: Outcome) -> None:
@@ -229,33 +229,42 @@ class InteractionRecorder(Unrecorded):
             pending, self._pending = self._pending, ""
             self._recorder.write(pending)
 
-    def chunks(self, pieces: Sequence[tuple[bytes, bool]]) -> None:
-        """Journal all the chunks that one read brought, with one write."""
+    def chunks(self, pieces: Sequence[tuple[bytes, bool]], outcome: Outcome | None = None) -> None:
+        """Journal all the chunks that one read brought, and the end if that came too, at once."""
         if not pieces:
+            if outcome is not None:
+                self.end(outcome)
             return
         at_us = self._recorder.now_us()
         number = self.number
         stream = self._stream
         safe, watched, again = Safe(pieces, (), ()) if stream is None else stream.take(pieces)
-        position = self._recorder.write(self._pending + chunks_text(number, at_us, safe))
+        text = self._pending + chunks_text(number, at_us, safe)
+        if outcome is not None:
+            text += self._end_text(at_us, outcome)
+        position = self._recorder.write(text)
         for index, chunk in watched:
             before = self._pending + chunks_text(number, at_us, safe[:index])
             chunk.place = Place(at_us, position, before, chunk_text(number, at_us, *safe[index]))
         self._pending = ""
         for chunk in again:
             self._recorder.rewrite(number, chunk)
-        self._remember([data for data, _ in pieces])
+        if outcome is None:
+            self._remember(pieces)
 
     def end(self, outcome: Outcome) -> None:
         """Journal the end, once; later calls change nothing."""
         if self._ended or self._recorder.failure is not None:
             return
-        self._ended = True
-        self._recorder.unreachable += outcome is Outcome.UPSTREAM_UNREACHABLE
-        end = End(self.number, self._recorder.now_us(), outcome)
-        self._recorder.write(self._pending + entry_text(end))
+        text = self._pending + self._end_text(self._recorder.now_us(), outcome)
         self._pending = ""
+        self._recorder.write(text)
+
+    def _end_text(self, at_us: int, outcome: Outcome) -> str:
+        self._ended = True
         self._last_event = []
+        self._recorder.unreachable += outcome is Outcome.UPSTREAM_UNREACHABLE
+        return entry_text(End(self.number, at_us, outcome))
 
     def client_left(self) -> None:
         """Journal the end of an interaction whose client closed its connection.
@@ -266,19 +275,19 @@ class InteractionRecorder(Unrecorded):
         finished = stream_finished(b"".join(self._last_event), self._content_type)
         self.end(Outcome.COMPLETE if finished else Outcome.CLIENT_DISCONNECTED)
 
-    def _remember(self, pieces: list[bytes]) -> None:
+    def _remember(self, pieces: Sequence[tuple[bytes, bool]]) -> None:
         """Keep the pieces since the last event but one ended."""
-        last_event = self._last_event
-        # What was kept before ends no event, except with its last piece perhaps.
-        kept = max(len(last_event) - 1, 0)
-        last_event += pieces
         ends = b"\n" if "ndjson" in self._content_type else _EVENT_ENDS
-        for index in range(len(last_event) - 2, kept - 1, -1):
-            if last_event[index].endswith(ends):
-                del last_event[: index + 1]
-                self._last_event_bytes = sum(map(len, last_event))
-                return
-        self._last_event_bytes += sum(map(len, pieces))
+        index = len(pieces) - 1
+        while index and not pieces[index - 1][0].endswith(ends):
+            index -= 1
+        last_event = self._last_event
+        if index or not last_event or last_event[-1].endswith(ends):
+            last_event.clear()
+            self._last_event_bytes = 0
+        for data, _ in pieces[index:]:
+            last_event.append(data)
+            self._last_event_bytes += len(data)
         if self._last_event_bytes > _LAST_EVENT_LIMIT_BYTES:
             last_event.clear()
             self._last_event_bytes = 0

@@ -84,21 +84,14 @@ class Upstream:
             length = len(body) if body or method not in _BODILESS else None
         head = self._head(method, target, headers, length, chunked=not isinstance(body, bytes))
         skip_body = method == "HEAD"
-        limit_s = self._patience.limit_s or None
+        limit_s = self._patience.limit_s
+        if not limit_s:
+            return await self._exchange(head, body, length, skip_body=skip_body)
         try:
             async with asyncio.timeout(limit_s) as patience:
                 if not isinstance(body, bytes):
-                    if limit_s is not None:
-                        body = _renewing(patience, limit_s, body)
-                    exchange = await self._upload(
-                        head, body, chunked=length is None, skip_body=skip_body
-                    )
-                elif len(body) > _AT_ONCE_BYTES:
-                    exchange = await self._upload(
-                        head, _pieces(body), chunked=False, skip_body=skip_body
-                    )
-                else:
-                    exchange = await self._ask(head + body, skip_body=skip_body)
+                    body = _renewing(patience, limit_s, body)
+                exchange = await self._exchange(head, body, length, skip_body=skip_body)
         except TimeoutError:
             if not patience.expired():
                 raise
@@ -112,6 +105,25 @@ class Upstream:
         self._patience.stop()
         await self._pool.close()
 
+    async def _exchange(
+        self,
+        head: bytes,
+        body: bytes | AsyncIterator[bytes],
+        length: int | None,
+        *,
+        skip_body: bool,
+    ) -> Exchange:
+        if isinstance(body, bytes):
+            if len(body) <= _AT_ONCE_BYTES:
+                return await self._ask(head + body, skip_body=skip_body)
+            body = _pieces(body)
+        # On a new connection: what was taken from the body could not be sent again.
+        connection = await self._connect()
+        exchange = connection.begin_upload(head, body, chunked=length is None, skip_body=skip_body)
+        if not await _headed(exchange):
+            raise self._no_head(exchange)
+        return exchange
+
     async def _ask(self, request: bytes, *, skip_body: bool) -> Exchange:
         spare = self._pool.spare()
         if spare is not None:
@@ -122,16 +134,6 @@ class Upstream:
                 raise self._no_head(exchange)
             # It was closed before it saw the request: a new one will not have been.
         exchange = (await self._connect()).begin(request, skip_body=skip_body)
-        if not await _headed(exchange):
-            raise self._no_head(exchange)
-        return exchange
-
-    async def _upload(
-        self, head: bytes, body: AsyncIterator[bytes], *, chunked: bool, skip_body: bool
-    ) -> Exchange:
-        # On a new connection: what was taken from the body could not be sent again.
-        connection = await self._connect()
-        exchange = connection.begin_upload(head, body, chunked=chunked, skip_body=skip_body)
         if not await _headed(exchange):
             raise self._no_head(exchange)
         return exchange

@@ -183,3 +183,50 @@ def test_a_secret_as_long_as_a_private_key_gets_is_followed_and_no_longer():
     assert b"aB3d" not in written[:8000]
     assert len(written) == len(endless)
     assert len(journal.redactor._lanes[b""].text) < 20_000  # noqa: SLF001  memory is bounded
+
+
+class Careful(StreamRedactor):
+    """Looks at each chunk by itself: what the quick ways are held against."""
+
+    __slots__ = ()
+
+    def _take_alike(self, pieces: object) -> int:
+        del pieces
+        return 0
+
+    def _take_plain(self, data: bytes) -> bool:
+        del data
+        return False
+
+
+def strange_stream(dice: random.Random) -> bytes:
+    """Events of a few kinds in runs, with texts that break off in odd places, and some secrets."""
+    stream = b""
+    while len(stream) < 6000:
+        spell = dice.choice([event, native, lambda text, _: event(text, 7)])
+        for number in range(dice.randint(1, 12)):
+            text = dice.choice(
+                ["word ", 'say \\"x\\" ', "a\\", 'q"', "", "é", "https://x.y/z?q=1", "sk-", "line\n"]
+            )
+            if dice.random() < 0.04:
+                text += dice.choice(list(PLANTED.values()))[0]
+            stream += spell(text, dice.choice([0, number]))
+        stream += dice.choice([b"", b"", b": ping\n\n", b"data: [DONE]\n\n", b'data: {"a":1}\n\n'])
+    return stream
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_the_quick_ways_write_what_looking_at_each_chunk_writes(seed: int):
+    dice = random.Random(seed)
+    stream = strange_stream(dice)
+    whole = [each + b"\n\n" for each in stream.split(b"\n\n") if each]
+    wire = whole if seed % 2 else cut(stream, dice, dice.choice([8, 200, 3000]))
+    quick = Journal(StreamRedactor(SECRETS, STREAM))
+    careful = Journal(Careful(SECRETS, STREAM))
+    while wire:
+        size = dice.choice([1, 2, 7, 60])
+        quick.write(wire[:size])
+        careful.write(wire[:size])
+        assert quick.chunks == careful.chunks
+        wire = wire[size:]
+    assert quick.redactor.kinds == careful.redactor.kinds
