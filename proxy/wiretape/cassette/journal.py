@@ -15,7 +15,7 @@ from wiretape.cassette.holding import fill, hold, let_go, part_path_of, why
 from wiretape.cassette.library import PART_SUFFIX
 from wiretape.cassette.loader import cassette_name, loads, read_bytes
 from wiretape.cassette.partfile import (
-    is_at,
+    leads_to,
     numbered,
     place_of,
     read_all,
@@ -55,6 +55,7 @@ class Journal:
         self.path = path
         self.part_path = part_path_of(path)
         self._descriptor = descriptor
+        self._file = os.fstat(descriptor)
         self._size = self._base_size = size
         self._indent = indent
         self._continued = continued
@@ -182,7 +183,7 @@ class Journal:
         Raises:
             JournalError: it is not.
         """
-        if is_at(self._descriptor, self.part_path):
+        if leads_to(self.part_path, self._file):
             return
         if os.fstat(self._descriptor).st_nlink:
             place = place_of(self._descriptor)

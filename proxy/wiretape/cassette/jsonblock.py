@@ -6,6 +6,7 @@ a request is on the path of an answer: PyYAML's takes some fifty times as long.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from wiretape.cassette.scalars import (
@@ -110,6 +111,8 @@ def _leaf_item(item: Any, room: int) -> str | None:
     return _atom(item)
 
 
+# The names of an API's members come again with every request.
+@functools.lru_cache(maxsize=1024)
 def _key(key: str) -> str:
     text = key_scalar(key)
     if len(text) > _LONGEST_KEY:

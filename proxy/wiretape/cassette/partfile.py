@@ -83,8 +83,13 @@ def is_held(part: Path) -> bool:
 
 def is_at(descriptor: int, path: Path) -> bool:
     """Whether the path leads to this very file."""
+    return leads_to(path, os.fstat(descriptor))
+
+
+def leads_to(path: Path, file: os.stat_result) -> bool:
+    """Whether the path leads to this very file."""
     try:
-        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
+        return os.path.samestat(file, os.lstat(path))
     except OSError:
         return False
 

@@ -6,6 +6,7 @@ in text looks like is in `secrets`, and the chunks are for `streamredaction`.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote_to_bytes
 
@@ -64,9 +65,14 @@ class Redactor:
     ) -> None:
         self.secrets = Secrets() if secrets is None else secrets
         self._secret_headers = secret_headers
+        # A client sends much the same fields with every request.
+        self._safe_headers = functools.lru_cache(maxsize=64)(self._headers)
 
     def headers(self, headers: Headers) -> Headers:
         """Header fields as they may be written."""
+        return self._safe_headers(headers)
+
+    def _headers(self, headers: Headers) -> Headers:
         safe = redact_headers(headers, self._secret_headers)
         if not self.secrets.find("\n".join(value for _, value in safe).encode()):
             return safe

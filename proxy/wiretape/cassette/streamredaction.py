@@ -135,9 +135,13 @@ class StreamRedactor:
             after, last = between[: len(between) - kept], b""
         text = b"".join(texts)
         # A quote in one of the texts would be the end of it, too.
-        if not count or _quotes(text) or not lane.is_plain(text := text + last):
+        if not count or _quotes(text):
             return 0
-        lane.add_plain(text)
+        text += last
+        whole = lane.with_plain(text)
+        if whole is None:
+            return 0
+        lane.add_plain(whole)
         self._lane(_RAW).restart(text[-CONTEXT_BYTES:] + after)
         self._open = _RAW if after else self._after_key
         self._escaped = not after and _breaks_off_in_escape(text, escaped=escaped)
@@ -167,11 +171,15 @@ class StreamRedactor:
             texts = _texts(event, start, begun)
             for match in texts:
                 grown[match[1]] = grown.get(match[1], b"") + match[2]
-        lanes = [(self._lane(key), added) for key, added in grown.items()]
-        if not all(lane.is_plain(added) for lane, added in lanes):
-            return False
-        for lane, added in lanes:
-            lane.add_plain(added)
+        plain: list[tuple[Lane, bytes]] = []
+        for key, added in grown.items():
+            lane = self._lane(key)
+            text = lane.with_plain(added)
+            if text is None:
+                return False
+            plain.append((lane, text))
+        for lane, text in plain:
+            lane.add_plain(text)
         if self._streamed:
             if self._open and start == len(data):
                 self._escaped = _breaks_off_in_escape(data, escaped=self._escaped)

@@ -77,12 +77,15 @@ class Lane:
         watched: whether the text's end may be the beginning of a secret.
     """
 
+    __slots__ = ("_kinds", "_looks_like", "_secrets", "_settled", "pieces", "text", "watched")
+
     def __init__(self, secrets: Secrets, kinds: set[str]) -> None:
         self._kinds = kinds
         self.text = b""
         self.pieces: list[_Piece] = []
         self.watched = False
         self._secrets = secrets
+        self._looks_like = secrets.suspect
         self._settled = 0
 
     def feed(self, chunk: Written, offset: int, data: bytes) -> list[Written]:
@@ -104,16 +107,18 @@ class Lane:
         self._keep_from(len(self.text) if start is None else start)
         return touched
 
-    def is_plain(self, data: bytes) -> bool:
-        """Whether the text, with these bytes added, would hold nothing like a secret at all."""
-        suspect = self._secrets.suspect
-        return not self.watched and suspect is not None and suspect(self.text + data) is None
-
-    def add_plain(self, data: bytes) -> None:
-        """Add bytes of which `is_plain` says that they need not be looked at again."""
+    def with_plain(self, data: bytes) -> bytes | None:
+        """The text with some bytes added; None if it would hold anything like a secret."""
         text = self.text + data
-        self.text = text[-CONTEXT_BYTES:]
-        self._settled = max(0, self._settled + len(self.text) - len(text))
+        if self.watched or self._looks_like is None or self._looks_like(text) is not None:
+            return None
+        return text
+
+    def add_plain(self, text: bytes) -> None:
+        """Go on with what `with_plain` gave."""
+        cut = max(0, len(text) - CONTEXT_BYTES)
+        self.text = text[cut:]
+        self._settled = max(0, self._settled - cut)
 
     def restart(self, data: bytes) -> None:
         """Go on after some bytes that are known to be plain, whatever came before them."""

@@ -24,7 +24,7 @@ from wiretape.cassette.scalars import (
     seconds_scalar,
     time_scalar,
 )
-from wiretape.core.model import Cassette, Chunk, Entry, Headers, Request, Response
+from wiretape.core.model import Body, Cassette, Chunk, Entry, Headers, Outcome, Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,16 +58,12 @@ def entry_text(entry: Entry) -> str:
     if isinstance(entry, Chunk):
         return chunk_text(entry.interaction, entry.at_us, entry.data, entry.part)
     if isinstance(entry, Request):
-        return _request_text(entry)
-    if isinstance(entry, Response):
-        return (
-            f"- response: {entry.interaction}\n"
-            f"  at: {seconds_scalar(entry.at_us)}\n"
-            f"  status: {entry.status}\n"
-            f"  headers: {_headers(entry.headers)}\n"
+        return request_text(
+            entry.interaction, entry.at_us, entry.method, entry.target, entry.headers, entry.body
         )
-    at = seconds_scalar(entry.at_us)
-    return f"- {{end: {entry.interaction}, at: {at}, outcome: {entry.outcome.value}}}\n"
+    if isinstance(entry, Response):
+        return response_text(entry.interaction, entry.at_us, entry.status, entry.headers)
+    return end_text(entry.interaction, entry.at_us, entry.outcome)
 
 
 def cassette_text(cassette: Cassette) -> str:
@@ -193,26 +189,44 @@ def _one_or_list(items: list[str]) -> str:
     return items[0] if len(items) == 1 else f"[{', '.join(items)}]"
 
 
-def _request_text(entry: Request) -> str:
+def request_text(
+    number: int, at_us: int, method: str, target: str, headers: Headers, body: Body
+) -> str:
+    """A request entry; its parts are those of `core.model.Request`."""
     head = (
-        f"- request: {entry.interaction}\n"
-        f"  at: {seconds_scalar(entry.at_us)}\n"
-        f"  method: {block_scalar(wire_text(entry.method))}\n"
-        f"  target: {block_scalar(_target_text(entry.target))}\n"
+        f"- request: {number}\n"
+        f"  at: {seconds_scalar(at_us)}\n"
+        f"  method: {_line(method)}\n"
+        f"  target: {_target(target)}\n"
     )
-    headers = f"  headers: {_headers(entry.headers)}\n"
-    declared = content_length(entry.headers)
-    body = _body(entry, declared)
-    if entry.body.length == (declared or 0):
-        return head + headers + body
+    fields = f"  headers: {_headers(headers)}\n"
+    declared = content_length(headers)
+    text = _body(body, declared)
+    if body.length == (declared or 0):
+        return head + fields + text
     # Nothing would tell a cut body from a whole one, so the headers close the entry instead.
-    return head + (body or "  text: ''\n") + headers
+    return head + (text or "  text: ''\n") + fields
 
 
-def _body(entry: Request, declared: int | None) -> str:
-    content = entry.body.content
+def response_text(number: int, at_us: int, status: int, headers: Headers) -> str:
+    """A response entry; its parts are those of `core.model.Response`."""
+    return (
+        f"- response: {number}\n"
+        f"  at: {seconds_scalar(at_us)}\n"
+        f"  status: {status}\n"
+        f"  headers: {_headers(headers)}\n"
+    )
+
+
+def end_text(number: int, at_us: int, outcome: Outcome) -> str:
+    """An end entry; its parts are those of `core.model.End`."""
+    return f"- {{end: {number}, at: {seconds_scalar(at_us)}, outcome: {outcome.value}}}\n"
+
+
+def _body(body: Body, declared: int | None) -> str:
+    content = body.content
     if content is None:
-        return f"  sha256: {quoted(entry.body.digest())}\n  length: {entry.body.length}\n"
+        return f"  sha256: {quoted(body.digest())}\n  length: {body.length}\n"
     if not content:
         return ""
     try:
@@ -226,6 +240,9 @@ def _body(entry: Request, declared: int | None) -> str:
     return f"  text: {literal_scalar(text, '    ') or block_scalar(text)}\n"
 
 
+# A client sends much the same fields with every request: formatting them was most of what writing
+# a short request cost.
+@functools.lru_cache(maxsize=64)
 def _headers(headers: Headers) -> str:
     """A flow mapping: on one line if short, else a line each. Names keep their order."""
     fields: dict[str, list[str]] = {}
@@ -240,8 +257,6 @@ def _headers(headers: Headers) -> str:
     return "{\n    " + ",\n    ".join(pairs) + "}"
 
 
-# A client sends the same fields with every request: formatting them was most of what writing a
-# short request cost.
 @functools.lru_cache(maxsize=1024)
 def _header_name(name: str) -> str:
     key = key_scalar(name)
@@ -268,8 +283,14 @@ def wire_text(text: str) -> str:
     return content.decode("latin-1")
 
 
-def _target_text(target: str) -> str:
+@functools.lru_cache(maxsize=64)
+def _line(text: str) -> str:
+    return block_scalar(wire_text(text))
+
+
+@functools.lru_cache(maxsize=64)
+def _target(target: str) -> str:
     """A target whose stray bytes are percent-encoded, as RFC 3986, section 2.1, wants them."""
-    if target.isascii():
-        return target
-    return _SURROGATE.sub(lambda match: f"%{ord(match[0]) & 0xFF:02X}", target)
+    if not target.isascii():
+        target = _SURROGATE.sub(lambda match: f"%{ord(match[0]) & 0xFF:02X}", target)
+    return block_scalar(wire_text(target))

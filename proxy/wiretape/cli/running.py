@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import shlex
 from dataclasses import dataclass, replace
@@ -21,7 +20,7 @@ from wiretape.core.model import Mode
 from wiretape.core.tempo import Order
 from wiretape.environment import client_environment, redirected
 from wiretape.errors import UsageError
-from wiretape.server.serve import any_port, start
+from wiretape.server.serve import any_port, spare_collecting, start
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -159,8 +158,7 @@ async def _run_shuffled(settings: Settings, call: _Call, count: int) -> int:
 async def _attend(attendant: Attendant, settings: Settings, command: Sequence[str]) -> int:
     """Run a command once, with a proxy that lives as long as it does."""
     proxy = await start(settings)
-    gc.collect()
-    gc.freeze()
+    spare_collecting()
     try:
         if attendant.stopped_by is not None:
             return SIGNALLED + attendant.stopped_by

@@ -6,6 +6,7 @@ Knows paths and header values; nothing of sockets, files or modes.
 from __future__ import annotations
 
 import enum
+import functools
 import re
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -97,6 +98,7 @@ def without_session(target: str) -> str:
     return f"/{path[len(_SESSION_PREFIX) :].partition('/')[2]}{question}{query}"
 
 
+@functools.lru_cache(maxsize=256)
 def parse_session_name(text: str) -> SessionName:
     """Parse `NAME` or `NAME~LABEL`.
 

@@ -199,6 +199,7 @@ class UpstreamConnection(asyncio.Protocol):
                     return
                 self._transport.write(b"%x\r\n%b\r\n" % (len(data), data) if chunked else data)
                 exchange.sent_ns = monotonic_ns()
+                exchange.renew()
             if chunked and self._transport is not None:
                 self._transport.write(LAST_CHUNK)
         except Exception as error:  # noqa: BLE001  whatever a client's connection can fail with

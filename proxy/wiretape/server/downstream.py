@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import functools
 import json
 import socket
 import struct
@@ -32,6 +33,8 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, for no time: close() 
 _RESET_WAIT_STEP_S = 0.001
 _RESET_WAIT_STEPS = 1000
 _SECRETS = Secrets()
+# The coding overrides a length (RFC 9112, section 6.3), also where HTTP/1.0 knows no coding.
+_WITHOUT_LENGTH = frozenset({Framing.CHUNKED, Framing.UNTIL_CLOSE})
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
@@ -54,6 +57,9 @@ class _Written(web.StreamResponse):
         return self._persists
 
 
+_KEPT_ALIVE, _CLOSED = _Written(keep_alive=True), _Written(keep_alive=False)
+
+
 class Downstream:
     """One response to one client.
 
@@ -72,7 +78,7 @@ class Downstream:
 
     def handed_back(self) -> web.StreamResponse:
         """What a handler returns to aiohttp when it has written all."""
-        return _Written(keep_alive=self._persists)
+        return _KEPT_ALIVE if self._persists else _CLOSED
 
     @property
     def gone(self) -> bool:
@@ -116,30 +122,22 @@ class Downstream:
             headers: as recorded or received; hop-by-hop fields are left out.
             framing: the body's, as the upstream framed it.
             reason: the reason phrase; None for the status code's own.
-            extra: fields of the proxy's own, after the others.
+            extra: fields of the proxy's own, in ASCII, after the others.
         """
         self.began = True
-        lines = [f"HTTP/1.1 {status} {_REASONS.get(status, '') if reason is None else reason}"]
-        if framing is Framing.CHUNKED:  # which overrides a length (RFC 9112, section 6.3)
-            headers = tuple(each for each in headers if each[0].lower() != "content-length")
-        lines += [f"{name}: {_one_line(value)}" for name, value in (*end_to_end(headers), *extra)]
         if framing is Framing.CHUNKED and self._http_1_0:
             framing = Framing.UNTIL_CLOSE
-        if framing is Framing.CHUNKED:
-            lines.append("Transfer-Encoding: chunked")
-        elif framing is Framing.UNTIL_CLOSE:
+        if framing is Framing.UNTIL_CLOSE:
             self._persists = False
-        if not self._persists:
-            lines.append("Connection: close")
-        elif self._http_1_0:
-            lines.append("Connection: keep-alive")
         self._framing = framing
-        head = "\r\n".join((*lines, "\r\n"))
-        if not head.count("\n") == head.count("\r") == len(lines) + 1:
-            # The name of a field can hold anything too, in a cassette: such a field is left out.
-            lines = [line for line in lines if "\n" not in line and "\r" not in line]
-            head = "\r\n".join((*lines, "\r\n"))
-        return head.encode("latin-1", "replace")
+        head = _head(status, reason, headers, framing)
+        for name, value in extra:
+            head += f"{name}: {value}\r\n".encode()
+        if not self._persists:
+            head += b"Connection: close\r\n"
+        elif self._http_1_0:
+            head += b"Connection: keep-alive\r\n"
+        return head + b"\r\n"
 
     @property
     def chunked(self) -> bool:
@@ -221,6 +219,22 @@ def error_answer(
     """An error of the proxy's own, in the dialect of the target's API; it tells no secret."""
     message = _SECRETS.redact_text(message)
     return json_answer(status, error_body(target, message, kind=kind, code=code), extra)
+
+
+# An upstream's responses have much the same heads.
+@functools.lru_cache(maxsize=64)
+def _head(status: int, reason: str | None, headers: Headers, framing: Framing) -> bytes:
+    """A head up to the proxy's own fields."""
+    fields = end_to_end(headers)
+    if framing in _WITHOUT_LENGTH:
+        fields = tuple(each for each in fields if each[0].lower() != "content-length")
+    if framing is Framing.CHUNKED:
+        fields += (("Transfer-Encoding", "chunked"),)
+    lines = [f"HTTP/1.1 {status} {_REASONS.get(status, '') if reason is None else reason}"]
+    lines += [f"{name}: {_one_line(value)}" for name, value in fields]
+    # The name of a field can hold anything too, in a cassette: such a field is left out.
+    lines = [line for line in lines if "\n" not in line and "\r" not in line]
+    return "\r\n".join((*lines, "")).encode("latin-1", "replace")
 
 
 def _one_line(value: str) -> str:

@@ -52,6 +52,7 @@ class Exchange:
         headers: all fields as sent, hop-by-hop ones too.
         framing: how the body's end is found.
         outcome: how it ended; None while `read` has not come to its end.
+        given_up: nothing came for too long.
         error: what is wrong, where the upstream broke the protocol.
         lost: its connection is gone.
         lost_with: the error that it went with; None if it was closed in order.
@@ -61,7 +62,6 @@ class Exchange:
     __slots__ = (
         "__weakref__",
         "_decoder",
-        "_given_up",
         "_held",
         "_skip_body",
         "_source",
@@ -69,6 +69,7 @@ class Exchange:
         "began",
         "error",
         "framing",
+        "given_up",
         "headers",
         "lost",
         "lost_with",
@@ -87,6 +88,7 @@ class Exchange:
         self.headers: Headers = ()
         self.framing = Framing.NONE
         self.outcome: Outcome | None = None
+        self.given_up = False
         self.error: str | None = None
         self.lost = False
         self.lost_with: BaseException | None = None
@@ -95,7 +97,6 @@ class Exchange:
         self._skip_body = skip_body
         self._decoder: BodyDecoder | None = None
         self._untaken_bytes = 0
-        self._given_up = False
         self._held = False
 
     @property
@@ -123,7 +124,7 @@ class Exchange:
 
     @property
     def _stopped(self) -> bool:
-        return self.lost or self._given_up or self.error is not None
+        return self.lost or self.given_up or self.error is not None
 
     async def head(self) -> bool:
         """Wait for the head; whether it came before the connection was lost or gave garbage."""
@@ -147,7 +148,7 @@ class Exchange:
             self.outcome = Outcome.COMPLETE
         elif decoder.batch.pieces:
             pass  # what came before a failure is given out before the failure is told
-        elif self._given_up and not self.lost:
+        elif self.given_up and not self.lost:
             self.outcome = Outcome.UPSTREAM_TIMEOUT
         else:
             self.outcome = self.loss
@@ -217,9 +218,13 @@ class Exchange:
         self._source = None
         return self._decoder is None or not self._decoder.excess
 
+    def renew(self) -> None:
+        """Begin the wait of whoever waits anew: something has been sent."""
+        self._wake()
+
     def give_up(self) -> None:
         """Tell whoever waits that nothing has come for too long."""
-        self._given_up = True
+        self.given_up = True
         self._wake()
 
     def _resume(self) -> None:

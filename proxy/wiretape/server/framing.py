@@ -35,6 +35,14 @@ class FramingError(ValueError):
     """The peer's chunked coding is broken."""
 
 
+class _BrokenAtError(FramingError):
+    """It is broken from this position of some bytes on."""
+
+    def __init__(self, text: str, position: int) -> None:
+        super().__init__(text)
+        self.position = position
+
+
 @dataclass(slots=True)
 class Batch:
     """All that one or several reads brought.
@@ -117,27 +125,31 @@ class BodyDecoder:
         data = self._line + data
         self._line = b""
         position = 0
-        try:
-            while position < len(data) and not self._line and not self._trailer:
-                if self._remaining or self._closing:
-                    position = self._feed_chunk_data(data, position)
-                else:
-                    position = self._feed_chunks(data, position)
-        finally:
-            # The last chunk is no part of `wire`: whoever forwards the body writes its own when
-            # the body has ended whole, and none when it has not.
-            if position:
-                self.batch.wire.append(data[:position])
+        while position < len(data) and not self._line and not self._trailer:
+            begun = position
+            inside = self._remaining or self._closing
+            try:
+                position = (self._feed_chunk_data if inside else self._feed_chunks)(data, position)
+            except _BrokenAtError as error:
+                position = error.position
+                raise FramingError(str(error)) from None
+            finally:
+                # The last chunk is no part of `wire`: whoever forwards the body writes its own
+                # when the body has ended whole, and none when it has not.
+                if position > begun:
+                    self.batch.wire.append(data[begun:position])
 
     def _feed_chunks(self, data: bytes, position: int) -> int:
         """Decode chunks that came whole, as nearly every one does, up to one that did not."""
         append, find, starts = self.batch.pieces.append, data.find, data.startswith
         while (line_end := find(b"\r\n", position)) >= 0:
             line = data[position:line_end]
-            size = _SIZES.get(line) or _chunk_size(line)
-            if size == 0:
-                self._feed_trailer(data[line_end:])
-                return position
+            size = _SIZES.get(line)
+            if size is None:
+                size = _chunk_size(line, position)
+                if size == 0:
+                    self._feed_trailer(data[line_end:])
+                    return position
             start = line_end + 2
             end = start + size
             if not starts(b"\r\n", end):
@@ -147,11 +159,12 @@ class BodyDecoder:
             position = end + 2
         self._line = data[position:]
         if len(self._line) > _LINE_LIMIT_BYTES:
-            raise FramingError("a chunk's size line is too long")
+            raise _BrokenAtError("a chunk's size line is too long", position)
         return position
 
     def _feed_chunk_data(self, data: bytes, position: int) -> int:
-        if self._remaining and position < len(data):
+        """Decode what has come of the rest of a chunk."""
+        if self._remaining:
             piece = data[position : position + self._remaining]
             position += len(piece)
             self._remaining -= len(piece)
@@ -161,7 +174,7 @@ class BodyDecoder:
         if self._closing and position < len(data):
             closing = data[position : position + len(self._closing)]
             if not self._closing.startswith(closing):
-                raise FramingError("a chunk is longer than its size says")
+                raise _BrokenAtError("a chunk is longer than its size says", position)
             position += len(closing)
             self._closing = self._closing[len(closing) :]
         return position
@@ -202,10 +215,10 @@ def encode_chunks(pieces: Sequence[tuple[bytes, bool]]) -> list[bytes]:
     return wire
 
 
-def _chunk_size(line: bytes) -> int:
+def _chunk_size(line: bytes, position: int) -> int:
     match = _SIZE_LINE.fullmatch(line)
     if match is None:
-        raise FramingError(f"bad chunk size {line[:20]!r}")
+        raise _BrokenAtError(f"bad chunk size {line[:20]!r}", position)
     return int(match[1], 16)
 
 

@@ -5,11 +5,10 @@ Pure functions on `core.model.Headers`; the rules are those of RFC 9110, section
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from wiretape.core.model import Headers
 
 CASSETTE_HEADER = "Wiretape-Cassette"
@@ -37,11 +36,17 @@ _HOP_BY_HOP = frozenset(
 _REPLACED_IN_REQUESTS = OWN_HEADERS | {"host", "content-length", "expect", "accept-encoding"}
 
 
-def from_raw(raw_headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+# A client sends much the same fields with every request, and an upstream with every response.
+_remembered = functools.lru_cache(maxsize=64)
+
+
+@_remembered
+def from_raw(raw_headers: tuple[tuple[bytes, bytes], ...]) -> Headers:
     """Header bytes as they came, as Latin-1 text."""
     return tuple([(str(name, "latin-1"), str(value, "latin-1")) for name, value in raw_headers])
 
 
+@_remembered
 def hop_by_hop(headers: Headers) -> frozenset[str]:
     """The lower-case names of the fields that concern one connection only."""
     named = {
@@ -53,15 +58,16 @@ def hop_by_hop(headers: Headers) -> frozenset[str]:
     return _HOP_BY_HOP | named if named else _HOP_BY_HOP
 
 
+@_remembered
 def end_to_end(headers: Headers) -> Headers:
     """The fields that go on to the next hop, in order."""
     dropped = hop_by_hop(headers)
     return tuple(field for field in headers if field[0].lower() not in dropped)
 
 
-def for_upstream(headers: Headers) -> list[tuple[str, str]]:
+@_remembered
+def for_upstream(headers: Headers) -> Headers:
     """A client's fields as the upstream gets them."""
     dropped = hop_by_hop(headers) | _REPLACED_IN_REQUESTS
-    kept = [each for each in headers if each[0].lower() not in dropped]
-    kept.append(("Accept-Encoding", "identity"))
-    return kept
+    kept = tuple(each for each in headers if each[0].lower() not in dropped)
+    return (*kept, ("Accept-Encoding", "identity"))

@@ -87,8 +87,8 @@ class UpstreamPatience:
         self._rounds = _Rounds(_step_s(limit_s), self._look)
 
     def watch(self, exchange: Exchange) -> None:
-        """Watch a response until its body has ended or nobody is interested in it."""
-        if self.limit_s and not exchange.complete:
+        """Watch a response, from when its request was sent, until it has ended."""
+        if self.limit_s:
             self._exchanges.add(exchange)
             self._rounds.begin()
 

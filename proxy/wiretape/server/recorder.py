@@ -7,6 +7,7 @@ write is one write(2) into the page cache, which outlives the process.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -16,8 +17,14 @@ from wiretape.cassette.journal import Journal
 from wiretape.cassette.redaction import Redactor
 from wiretape.cassette.streamredaction import Safe
 from wiretape.cassette.watched import Place
-from wiretape.cassette.writer import chunk_text, chunks_text, entry_text
-from wiretape.core.model import Body, End, Headers, Outcome, Request, Response, header
+from wiretape.cassette.writer import (
+    chunk_text,
+    chunks_text,
+    end_text,
+    request_text,
+    response_text,
+)
+from wiretape.core.model import Body, Headers, Outcome, header
 from wiretape.errors import CassetteBusyError, JournalError
 from wiretape.server.clock import SessionClock, utc_now
 from wiretape.server.headers import OWN_HEADERS
@@ -76,6 +83,7 @@ class Recorder:
         self._journal: Journal | None = None
         self._clock = SessionClock(utc_now())
         self._last_number = 0
+        self._unwritten = ""
 
     def begin(self, method: str, target: str, headers: Headers, body: Body) -> InteractionRecorder:
         """Record a request.
@@ -94,15 +102,32 @@ class Recorder:
         kept = tuple(field for field in headers if field[0].lower() not in OWN_HEADERS)
         target, kept, body = self.redactor.request(target, kept, body)
         number = self._last_number
-        self.write(entry_text(Request(number, self.now_us(), method, target, kept, body)))
+        self._write_soon(request_text(number, self.now_us(), method, target, kept, body))
         return InteractionRecorder(self, number)
 
     def now_us(self) -> int:
         """The time to stamp on what arrives now."""
         return self._clock.now_us()
 
+    def _write_soon(self, text: str) -> None:
+        """Journal a request with whatever is next, at the latest when the loop has its next turn.
+
+        Many are asked together, and until then nobody can have got an answer.
+        """
+        if self._stops:
+            self.write(text)
+            return
+        if not self._unwritten:
+            asyncio.get_running_loop().call_soon(self.flush)
+        self._unwritten += text
+
+    def flush(self) -> None:
+        """Journal what has been asked and is not journalled yet."""
+        if self._unwritten:
+            self.write("")
+
     def write(self, text: str) -> int:
-        """Journal some entries; return where, for `rewrite`.
+        """Journal some entries; return where, for `rewrite`, if `flush` was called before.
 
         When that fails, recording ends and traffic goes on.
 
@@ -113,6 +138,7 @@ class Recorder:
             raise self.failure
         if self._journal is None or self.failure is not None:
             return 0
+        text, self._unwritten = self._unwritten + text, ""
         position = self._journal.bytes_written
         try:
             self._journal.write(text)
@@ -139,6 +165,7 @@ class Recorder:
         Raises:
             JournalError: it could not be finished; the message says where the recording is.
         """
+        self.flush()
         journal, self._journal = self._journal, None
         if journal is None:
             if self.failure is not None:
@@ -220,8 +247,7 @@ class InteractionRecorder(Unrecorded):
         redactor = self._recorder.redactor
         self._stream = redactor.stream(self._content_type)
         safe = redactor.headers(headers)
-        response = Response(self.number, self._recorder.now_us(), status, safe)
-        self._pending += entry_text(response)
+        self._pending += response_text(self.number, self._recorder.now_us(), status, safe)
 
     def flush(self) -> None:
         """Journal what has been taken and not journalled yet."""
@@ -239,6 +265,8 @@ class InteractionRecorder(Unrecorded):
         number = self.number
         stream = self._stream
         safe, watched, again = Safe(pieces, (), ()) if stream is None else stream.take(pieces)
+        if watched:
+            self._recorder.flush()
         text = self._pending + chunks_text(number, at_us, safe)
         if outcome is not None:
             text += self._end_text(at_us, outcome)
@@ -264,7 +292,7 @@ class InteractionRecorder(Unrecorded):
         self._ended = True
         self._last_event = []
         self._recorder.unreachable += outcome is Outcome.UPSTREAM_UNREACHABLE
-        return entry_text(End(self.number, at_us, outcome))
+        return end_text(self.number, at_us, outcome)
 
     def client_left(self) -> None:
         """Journal the end of an interaction whose client closed its connection.

@@ -5,7 +5,6 @@ Writes the heads of requests and tells why no response came. Nothing is recorded
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import os
 import re
@@ -13,7 +12,7 @@ import ssl
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes, urlsplit, urlunsplit
 
-from wiretape.core.model import Headers, Outcome
+from wiretape.core.model import Headers, Outcome, header
 from wiretape.errors import UpstreamError
 from wiretape.server.headers import for_upstream
 from wiretape.server.patience import UpstreamPatience
@@ -84,35 +83,6 @@ class Upstream:
             length = len(body) if body or method not in _BODILESS else None
         head = self._head(method, target, headers, length, chunked=not isinstance(body, bytes))
         skip_body = method == "HEAD"
-        limit_s = self._patience.limit_s
-        if not limit_s:
-            return await self._exchange(head, body, length, skip_body=skip_body)
-        try:
-            async with asyncio.timeout(limit_s) as patience:
-                if not isinstance(body, bytes):
-                    body = _renewing(patience, limit_s, body)
-                exchange = await self._exchange(head, body, length, skip_body=skip_body)
-        except TimeoutError:
-            if not patience.expired():
-                raise
-            reason = f"it sent nothing for {limit_s:g} s"
-            raise UpstreamError(self.base_url, reason, Outcome.UPSTREAM_TIMEOUT) from None
-        self._patience.watch(exchange)
-        return exchange
-
-    async def close(self) -> None:
-        """Close all connections."""
-        self._patience.stop()
-        await self._pool.close()
-
-    async def _exchange(
-        self,
-        head: bytes,
-        body: bytes | AsyncIterator[bytes],
-        length: int | None,
-        *,
-        skip_body: bool,
-    ) -> Exchange:
         if isinstance(body, bytes):
             if len(body) <= _AT_ONCE_BYTES:
                 return await self._ask(head + body, skip_body=skip_body)
@@ -120,21 +90,26 @@ class Upstream:
         # On a new connection: what was taken from the body could not be sent again.
         connection = await self._connect()
         exchange = connection.begin_upload(head, body, chunked=length is None, skip_body=skip_body)
-        if not await _headed(exchange):
+        if not await self._headed(exchange):
             raise self._no_head(exchange)
         return exchange
+
+    async def close(self) -> None:
+        """Close all connections."""
+        self._patience.stop()
+        await self._pool.close()
 
     async def _ask(self, request: bytes, *, skip_body: bool) -> Exchange:
         spare = self._pool.spare()
         if spare is not None:
             exchange = spare.begin(request, skip_body=skip_body)
-            if await _headed(exchange):
+            if await self._headed(exchange):
                 return exchange
-            if exchange.began:
+            if exchange.began or exchange.given_up:
                 raise self._no_head(exchange)
             # It was closed before it saw the request: a new one will not have been.
         exchange = (await self._connect()).begin(request, skip_body=skip_body)
-        if not await _headed(exchange):
+        if not await self._headed(exchange):
             raise self._no_head(exchange)
         return exchange
 
@@ -145,7 +120,20 @@ class Upstream:
             outcome = Outcome.UPSTREAM_UNREACHABLE
             raise UpstreamError(self.base_url, _why_unreachable(error), outcome) from error
 
+    async def _headed(self, exchange: Exchange) -> bool:
+        """Wait for a response's head; if nobody waits any more, nothing more is to come."""
+        self._patience.watch(exchange)
+        try:
+            return await exchange.head()
+        except BaseException:
+            exchange.close()
+            raise
+
     def _no_head(self, exchange: Exchange) -> UpstreamError:
+        if exchange.given_up:
+            exchange.close()
+            reason = f"it sent nothing for {self._patience.limit_s:g} s"
+            return UpstreamError(self.base_url, reason, Outcome.UPSTREAM_TIMEOUT)
         reason = exchange.error or "it closed the connection without a response"
         if exchange.loss is Outcome.UPSTREAM_RESET:
             reason = "it reset the connection"
@@ -155,12 +143,12 @@ class Upstream:
         self, method: str, target: str, headers: Headers, length: int | None, *, chunked: bool
     ) -> bytes:
         fields = for_upstream(headers)
-        if self._authorization and not any(name.lower() == "authorization" for name, _ in fields):
-            fields.append(("Authorization", self._authorization))
+        if self._authorization and header(fields, "authorization") is None:
+            fields += (("Authorization", self._authorization),)
         if length is not None:
-            fields.append(("Content-Length", str(length)))
+            fields += (("Content-Length", str(length)),)
         elif chunked:
-            fields.append(("Transfer-Encoding", "chunked"))
+            fields += (("Transfer-Encoding", "chunked"),)
         lines = [f"{method} {self._path}{target} HTTP/1.1", f"Host: {self._host}"]
         lines += [f"{name}: {value}" for name, value in fields]
         head = "\r\n".join((*lines, "\r\n"))
@@ -171,29 +159,10 @@ class Upstream:
         return _encoded(head)
 
 
-async def _headed(exchange: Exchange) -> bool:
-    """Wait for a response's head; if nobody waits any more, nothing more is to come."""
-    try:
-        return await exchange.head()
-    except BaseException:
-        exchange.close()
-        raise
-
-
 async def _pieces(body: bytes) -> AsyncIterator[bytes]:
     """A body that is too large to be copied at once."""
     for start in range(0, len(body), _AT_ONCE_BYTES):
         yield body[start : start + _AT_ONCE_BYTES]
-
-
-async def _renewing(
-    patience: asyncio.Timeout, limit_s: float, body: AsyncIterator[bytes]
-) -> AsyncIterator[bytes]:
-    """A body, each piece of which renews the patience with who takes it."""
-    loop = asyncio.get_running_loop()
-    async for piece in body:
-        yield piece
-        patience.reschedule(loop.time() + limit_s)
 
 
 def _without_credentials(url: str) -> tuple[str, str]:

@@ -19,7 +19,7 @@ class Watched(bytes):
         return super().endswith(*arguments)  # type: ignore[arg-type]  # passed on as they are
 
 
-def test_a_stream_that_ends_no_event_costs_the_same_for_each_chunk(tmp_path: Path):
+async def test_a_stream_that_ends_no_event_costs_the_same_for_each_chunk(tmp_path: Path):
     recorder = Recorder(tmp_path / "plain.yaml", "http://127.0.0.1:11434")
     record = recorder.begin("POST", "/", (), EMPTY_BODY)
     record.head(200, (("Content-Type", "text/plain"),))
