@@ -14,6 +14,8 @@ from wiretape.server.framing import Batch, BodyDecoder, Framing, FramingError
 from wiretape.server.headers import from_raw
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aiohttp.http import RawResponseMessage
 
 UNTAKEN_LIMIT_BYTES = 64 * 1024
@@ -56,7 +58,7 @@ class Exchange:
         error: what is wrong, where the upstream broke the protocol.
         lost: its connection is gone.
         lost_with: the error that it went with; None if it was closed in order.
-        waiter: what whoever waits for more waits for; None while nobody does.
+        listener: is called whenever more has come, in place of whoever would wait for it.
     """
 
     __slots__ = (
@@ -66,18 +68,19 @@ class Exchange:
         "_skip_body",
         "_source",
         "_untaken_bytes",
+        "_waiter",
         "began",
         "error",
         "framing",
         "given_up",
         "headers",
+        "listener",
         "lost",
         "lost_with",
         "outcome",
         "reason",
         "sent_ns",
         "status",
-        "waiter",
     )
 
     def __init__(self, source: Source, *, skip_body: bool) -> None:
@@ -92,12 +95,13 @@ class Exchange:
         self.error: str | None = None
         self.lost = False
         self.lost_with: BaseException | None = None
-        self.waiter: asyncio.Future[None] | None = None
+        self.listener: Callable[[], None] | None = None
         self._source: Source | None = source
         self._skip_body = skip_body
         self._decoder: BodyDecoder | None = None
         self._untaken_bytes = 0
         self._held = False
+        self._waiter: asyncio.Future[None] | None = None
 
     @property
     def headed(self) -> bool:
@@ -133,15 +137,17 @@ class Exchange:
         return self._decoder is not None
 
     async def read(self) -> tuple[Batch, Outcome | None]:
-        """Take all that has arrived since the last call, waiting until something has.
+        """Wait until something has arrived, and `take` it."""
+        self.release()
+        while not self.ready:
+            await self._more()
+        return self.take()
+
+    def take(self) -> tuple[Batch, Outcome | None]:
+        """Take all that has arrived since the last call; something must have, as `ready` says.
 
         With the body's last batch, which may be empty, comes how it ended.
         """
-        if self._held:
-            self._held = False
-            self._resume()
-        while not self.ready:
-            await self._more()
         decoder = self._decoder
         assert decoder is not None  # noqa: S101  the head comes first
         if decoder.complete:
@@ -152,8 +158,8 @@ class Exchange:
             self.outcome = Outcome.UPSTREAM_TIMEOUT
         else:
             self.outcome = self.loss
-        if self._untaken_bytes > UNTAKEN_LIMIT_BYTES:
-            self._resume()
+        if self._untaken_bytes > UNTAKEN_LIMIT_BYTES and self._source is not None:
+            self._source.resume()
         self._untaken_bytes = 0
         return decoder.take(), self.outcome
 
@@ -164,10 +170,24 @@ class Exchange:
         return Outcome.UPSTREAM_RESET if reset else Outcome.UPSTREAM_CLOSED
 
     def hold(self) -> None:
-        """Let nothing more come until the next `read`: who is to take it is slow."""
+        """Let nothing more come until `release` or `read`: who is to take it is slow."""
         if self._source is not None:
             self._held = True
             self._source.pause()
+
+    def release(self) -> None:
+        """Let more come."""
+        if self._held:
+            self._held = False
+            if self._source is not None:
+                self._source.resume()
+
+    @property
+    def silence(self) -> object | None:
+        """Another object after each arrival; None while nothing is waited for."""
+        if self.listener is None or self._decoder is None:
+            return self._waiter
+        return None if self._held else self._decoder.batch
 
     def close(self) -> None:
         """Let go: at once and for good if the body has not ended, else nothing happens."""
@@ -227,20 +247,18 @@ class Exchange:
         self.given_up = True
         self._wake()
 
-    def _resume(self) -> None:
-        if self._source is not None:
-            self._source.resume()
-
     def _wake(self) -> None:
-        if self.waiter is not None and not self.waiter.done():
-            self.waiter.set_result(None)
+        if self.listener is not None:
+            self.listener()
+        elif self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     async def _more(self) -> None:
-        self.waiter = asyncio.get_running_loop().create_future()
+        self._waiter = asyncio.get_running_loop().create_future()
         try:
-            await self.waiter
+            await self._waiter
         finally:
-            self.waiter = None
+            self._waiter = None
 
     def _framing(self, message: RawResponseMessage) -> tuple[Framing, int]:
         if self._skip_body or message.code in _NO_BODY_STATUSES:

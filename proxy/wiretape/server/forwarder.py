@@ -1,7 +1,6 @@
 """Forwarding: one request to the upstream and its answer back, recorded on the way.
 
-Each chunk goes to the journal, then to the client, as soon as it has been read. How the
-upstream ended is how the client's connection ends.
+Knows requests and what is done where no answer comes; answers are for `relay`.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ from typing import TYPE_CHECKING
 from wiretape.core.model import Body, Outcome
 from wiretape.errors import CassetteError, JournalError, UpstreamError
 from wiretape.server.downstream import error_answer
-from wiretape.server.framing import Framing
 from wiretape.server.recorder import Unrecorded
+from wiretape.server.relay import Relay, end
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from wiretape.core.model import Headers
     from wiretape.server.downstream import Downstream
     from wiretape.server.exchange import Exchange
-    from wiretape.server.framing import Batch
     from wiretape.server.recorder import Recorder
     from wiretape.server.upstream import Upstream
 
@@ -159,7 +157,7 @@ class Forwarder:
             record.client_left()
             raise
         try:
-            await _relay(exchange, downstream, record)
+            await Relay(exchange, downstream, record).run()
         except (asyncio.CancelledError, ConnectionError):
             if self._read_on is not None and exchange.outcome is None:
                 record.flush()
@@ -207,42 +205,6 @@ def _begin(recorder: Recorder | None, incoming: Incoming, body: Body) -> Unrecor
     return recorder.begin(incoming.method, incoming.target, incoming.headers, body)
 
 
-async def _relay(exchange: Exchange, downstream: Downstream, record: Unrecorded) -> None:
-    record.head(exchange.status, exchange.headers)
-    head = downstream.write_head(
-        exchange.status, exchange.headers, exchange.framing, reason=exchange.reason
-    )
-    if not exchange.ready:
-        record.flush()
-        downstream.write(head)
-        head = b""
-    outcome = None
-    while outcome is None:
-        batch, outcome = await exchange.read()
-        record.chunks(batch.pieces, outcome)
-        wire = head + _wire(batch, exchange, downstream)
-        head = b""
-        if outcome is not None:
-            wire += downstream.last_chunk if outcome is Outcome.COMPLETE else b""
-        downstream.write(wire)
-        if downstream.paused:
-            exchange.hold()
-            del batch, wire  # which would wait with it
-            await downstream.drain()
-    if exchange.error is not None:
-        _log.warning("the upstream's answer was cut: %s", exchange.error)
-    await _end(outcome, downstream)
-    exchange.close()
-
-
-async def _end(outcome: Outcome, downstream: Downstream) -> None:
-    """End the client's connection as the upstream's ended."""
-    if outcome is Outcome.UPSTREAM_RESET:
-        await downstream.reset()
-    elif outcome is not Outcome.COMPLETE:
-        downstream.cut()
-
-
 async def _answer_for_upstream(
     incoming: Incoming, downstream: Downstream, record: Unrecorded, error: UpstreamError
 ) -> None:
@@ -253,7 +215,7 @@ async def _answer_for_upstream(
     if status is None:
         # It took the request and hung up: so does the proxy, as the client would have seen.
         record.end(error.outcome)
-        await _end(error.outcome, downstream)
+        await end(error.outcome, downstream)
         return
     answer = error_answer(
         status, incoming.target, str(error), kind="api_error", code=error.outcome.value
@@ -261,10 +223,3 @@ async def _answer_for_upstream(
     record.head(status, answer.headers)
     record.chunks([(answer.body, False)], error.outcome)
     downstream.answer(answer)
-
-
-def _wire(batch: Batch, exchange: Exchange, downstream: Downstream) -> bytes:
-    if exchange.framing is Framing.CHUNKED and not downstream.chunked:
-        return b"".join(data for data, _ in batch.pieces)
-    wire = batch.wire
-    return wire[0] if len(wire) == 1 else b"".join(wire)

@@ -97,10 +97,9 @@ class UpstreamPatience:
         self._rounds.stop()
 
     def _look(self) -> bool:
-        # A wait that is still the same one is one in which nothing came. Where nobody waits, a
-        # slow client holds things up.
-        waiting = [(each, each.waiter) for each in self._exchanges if each.waiter is not None]
-        for exchange, count in self._waits.look(waiting):
+        # Where nobody waits, a slow client holds things up.
+        silent = [(each, each.silence) for each in self._exchanges if each.silence is not None]
+        for exchange, count in self._waits.look(silent):
             if count * _step_s(self.limit_s) >= self.limit_s:
                 exchange.give_up()
         self._exchanges = weakref.WeakSet(each for each in self._exchanges if not each.over)

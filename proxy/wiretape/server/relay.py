@@ -1,0 +1,123 @@
+"""Passing one answer on: each chunk to the journal, then to the client, the moment it arrives.
+
+How the upstream ended is how the client's connection ends. Knows nothing of requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from wiretape.core.model import Outcome
+from wiretape.server.framing import Framing
+
+if TYPE_CHECKING:
+    from wiretape.server.downstream import Downstream
+    from wiretape.server.exchange import Exchange
+    from wiretape.server.framing import Batch
+    from wiretape.server.recorder import Unrecorded
+
+_log = logging.getLogger(__name__)
+
+
+class Relay:
+    """One answer on its way from the upstream to a client.
+
+    What arrives is passed on by whoever brings it, without a turn of the event loop in between;
+    `run` waits for the end, and for clients that read too slowly.
+
+    Args:
+        exchange: whose head has come.
+        downstream: to which nothing has been written.
+        record: what is told of all before the client is.
+    """
+
+    def __init__(self, exchange: Exchange, downstream: Downstream, record: Unrecorded) -> None:
+        self._exchange = exchange
+        self._downstream = downstream
+        self._record = record
+        self._head = b""
+        self._outcome: Outcome | None = None
+        self._failure: Exception | None = None
+        self._changed: asyncio.Future[None] | None = None
+
+    async def run(self) -> None:
+        """Pass the answer on until it has ended, and end the client's connection likewise.
+
+        Raises:
+            CassetteError: it can no longer be recorded, and may not pass unrecorded.
+            ConnectionError: the client is gone.
+            asyncio.CancelledError: likewise, or the proxy stops.
+        """
+        exchange, downstream = self._exchange, self._downstream
+        self._record.head(exchange.status, exchange.headers)
+        self._head = downstream.write_head(
+            exchange.status, exchange.headers, exchange.framing, reason=exchange.reason
+        )
+        if not exchange.ready:
+            self._record.flush()
+            downstream.write(self._head)
+            self._head = b""
+        exchange.listener = self._pass_on
+        try:
+            self._pass_on()
+            while self._outcome is None and self._failure is None:
+                await self._change()
+        finally:
+            exchange.listener = None
+        if self._failure is not None:
+            raise self._failure
+        if exchange.error is not None:
+            _log.warning("the upstream's answer was cut: %s", exchange.error)
+        assert self._outcome is not None  # noqa: S101  or there was a failure
+        await end(self._outcome, downstream)
+        exchange.close()
+
+    async def _change(self) -> None:
+        """Wait for the end, a failure, or a slow client to have read enough."""
+        if self._downstream.paused:
+            await self._downstream.drain()
+            self._exchange.release()
+            self._pass_on()
+            return
+        self._changed = asyncio.get_running_loop().create_future()
+        try:
+            await self._changed
+        finally:
+            self._changed = None
+
+    def _pass_on(self) -> None:
+        """Pass on what has come, if the client reads."""
+        exchange, downstream = self._exchange, self._downstream
+        try:
+            while exchange.ready and self._outcome is None and not downstream.paused:
+                batch, self._outcome = exchange.take()
+                self._record.chunks(batch.pieces, self._outcome)
+                wire = self._head + self._wire(batch)
+                self._head = b""
+                if self._outcome is Outcome.COMPLETE:
+                    wire += downstream.last_chunk
+                downstream.write(wire)
+        except Exception as error:  # noqa: BLE001  it is raised where the answer is waited for
+            self._failure = error
+        if downstream.paused and self._outcome is None:
+            exchange.hold()
+        elif self._outcome is None and self._failure is None:
+            return
+        if self._changed is not None and not self._changed.done():
+            self._changed.set_result(None)
+
+    def _wire(self, batch: Batch) -> bytes:
+        if self._exchange.framing is Framing.CHUNKED and not self._downstream.chunked:
+            return b"".join([data for data, _ in batch.pieces])
+        wire = batch.wire
+        return wire[0] if len(wire) == 1 else b"".join(wire)
+
+
+async def end(outcome: Outcome, downstream: Downstream) -> None:
+    """End the client's connection as the upstream's ended."""
+    if outcome is Outcome.UPSTREAM_RESET:
+        await downstream.reset()
+    elif outcome is not Outcome.COMPLETE:
+        downstream.cut()
