@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from wiretape.cassette.secrets import CONTEXT_BYTES
 from wiretape.cassette.watched import Lane, Written
 
 if TYPE_CHECKING:
@@ -65,7 +64,9 @@ class StreamRedactor:
         "_between",
         "_escaped",
         "_lanes",
+        "_lead",
         "_open",
+        "_passed",
         "_secrets",
         "_streamed",
         "_unread",
@@ -87,9 +88,13 @@ class StreamRedactor:
         # What has come since the last text ended, and the lane of that text.
         self._after = b""
         self._after_key = _RAW
+        self._lead = b""  # what is still to come before the next text
+        self._passed: bytes | None = None  # the end of what nothing but `_alike` was told of
 
     def take(self, pieces: Pieces) -> Safe:
         """Take some chunks, as (bytes, part), and tell how they are to be written."""
+        if len(pieces) == 1 and self._take_one(pieces[0][0]):
+            return Safe(pieces, (), ())
         looked_at: dict[int, Written] = {}
         touched: list[Written] = []
         index, few = 0, _FEW
@@ -106,6 +111,21 @@ class StreamRedactor:
         if not looked_at:
             return Safe(pieces, (), ())
         return self._safe(pieces, looked_at, touched)
+
+    def _take_one(self, data: bytes) -> bool:
+        """Take a chunk that is the last one again but for its text, as most chunks are."""
+        lane, lead, after = self._alike, self._lead, self._after
+        if lane is None or self._open or not (data.startswith(lead) and data.endswith(after)):
+            return False
+        text = data[len(lead) : len(data) - len(after)]
+        if b'"' in text or text.endswith(b"\\") or len(data) < len(lead) + len(after):
+            return False
+        whole = lane.with_plain(text)
+        if whole is None:
+            return False
+        lane.add_plain(whole)
+        self._passed = whole
+        return True
 
     def _take_alike(self, pieces: Pieces) -> int:
         """Take chunks that differ from those before in one text alone, if that is no secret.
@@ -142,18 +162,18 @@ class StreamRedactor:
         if whole is None:
             return 0
         lane.add_plain(whole)
-        self._lane(_RAW).restart(text[-CONTEXT_BYTES:] + after)
+        self._passed = whole
         self._open = _RAW if after else self._after_key
         self._escaped = not after and _breaks_off_in_escape(text, escaped=escaped)
-        self._after = after
+        self._after, self._lead = after, between[len(after) :]
         return count
 
     def _take_between(self, data: bytes) -> bool:
         """Take bytes that end before the next text begins."""
         if not self._between.startswith(data):
             return False
-        self._lane(_RAW).restart(data)
-        self._after = data
+        self._after, self._lead = data, self._between[len(data) :]
+        self._passed = self._passed or b""
         return True
 
     def _take_plain(self, data: bytes) -> bool:
@@ -274,9 +294,13 @@ class StreamRedactor:
         if not watched and suspect is not None and suspect(between) is None:
             self._alike = self._lane(key)
             self._between = between
+            self._lead = between[len(self._after) :]
+            self._passed = None
 
     def _leave_alike(self) -> None:
         if self._alike is not None:
+            if self._passed is not None:
+                self._lane(_RAW).restart(self._passed + self._after)
             self._alike = None
             inside = not self._open and not self._after.endswith(b"\n")
             self._unread = self._after[-_LONGEST_KEY_BYTES:] if inside else b""

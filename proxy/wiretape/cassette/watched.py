@@ -116,9 +116,9 @@ class Lane:
 
     def add_plain(self, text: bytes) -> None:
         """Go on with what `with_plain` gave."""
-        cut = max(0, len(text) - CONTEXT_BYTES)
-        self.text = text[cut:]
-        self._settled = max(0, self._settled - cut)
+        self.text = text[-CONTEXT_BYTES:]
+        if self._settled:
+            self._settled = max(0, self._settled - len(text) + len(self.text))
 
     def restart(self, data: bytes) -> None:
         """Go on after some bytes that are known to be plain, whatever came before them."""

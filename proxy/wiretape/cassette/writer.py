@@ -108,8 +108,8 @@ def chunks_text(number: int, at_us: int, pieces: Sequence[tuple[bytes, bool]]) -
         at_us: microseconds since the session began.
         pieces: (bytes, part) of each chunk.
     """
-    if not pieces:
-        return ""
+    if len(pieces) <= 1:
+        return chunk_text(number, at_us, *pieces[0]) if pieces else ""
     # What a read brought is mostly whole events; only its ends may be parts of chunks.
     first = 0 if _is_event(*pieces[0]) else 1
     last = len(pieces) if _is_event(*pieces[-1]) else len(pieces) - 1
@@ -189,7 +189,7 @@ def _one_or_list(items: list[str]) -> str:
     return items[0] if len(items) == 1 else f"[{', '.join(items)}]"
 
 
-def request_text(
+def request_text(  # noqa: PLR0917  they are the entry's parts, in its order
     number: int, at_us: int, method: str, target: str, headers: Headers, body: Body
 ) -> str:
     """A request entry; its parts are those of `core.model.Request`."""

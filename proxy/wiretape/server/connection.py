@@ -102,18 +102,15 @@ class UpstreamConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Bytes have come from the upstream."""
         exchange = self._exchange
-        if exchange is None or exchange.over:
+        if exchange is None:
             # Nothing was asked for: whatever this is, it must not answer the next request.
             self.abort()
             return
-        exchange.began = True
         if not exchange.headed:
             data = self._receive_heads(exchange, data)
-        if data:
-            exchange.feed(data)
-        if exchange.error is not None:
-            self.abort()
-        elif exchange.complete:
+            if exchange.error is None and not exchange.complete and not data:
+                return
+        if exchange.feed(data):
             self._finish(exchange)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -138,6 +135,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _receive_heads(self, exchange: Exchange, data: bytes) -> bytes:
         """Have heads parsed, one at a time, and return what follows the final one."""
+        exchange.began = True
         data = self._head + data
         self._head = b""
         while True:
@@ -177,7 +175,7 @@ class UpstreamConnection(asyncio.Protocol):
         return messages[0][0]
 
     def _finish(self, exchange: Exchange) -> None:
-        """The response is whole: the connection is free for the next request, if it may be."""
+        """The response is whole, or broken; the connection is free for the next, if it may be."""
         self._exchange = None
         clean = exchange.let_go()
         uploading = self._upload is not None and not self._upload.done()

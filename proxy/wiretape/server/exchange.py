@@ -122,9 +122,9 @@ class Exchange:
     def ready(self) -> bool:
         """Whether `read` would return without waiting."""
         decoder = self._decoder
-        return (
-            decoder is not None and (bool(decoder.batch.pieces) or decoder.complete)
-        ) or self._stopped
+        if decoder is not None and (decoder.batch.pieces or decoder.complete):
+            return True
+        return self._stopped
 
     @property
     def _stopped(self) -> bool:
@@ -206,18 +206,23 @@ class Exchange:
             self.headers += (("Connection", "close"),)
         self._wake()
 
-    def feed(self, data: bytes) -> None:
-        """Take some of the body."""
+    def feed(self, data: bytes) -> bool:
+        """Take some of the body, which may be nothing; whether it is whole now, or broken."""
         decoder = self._decoder
-        assert decoder is not None  # noqa: S101  a body follows its head
+        if decoder is None:
+            return self.error is not None
         try:
             decoder.feed(data)
         except FramingError as error:
             self.error = str(error)
         self._untaken_bytes += len(data)
+        if self.listener is not None:
+            self.listener()
+        else:
+            self._wake()
         if self._untaken_bytes > UNTAKEN_LIMIT_BYTES and self._source is not None:
             self._source.pause()
-        self._wake()
+        return decoder.complete or self.error is not None
 
     def fail(self, error: str) -> None:
         """Take it that the upstream breaks the protocol."""
@@ -234,9 +239,9 @@ class Exchange:
         self._wake()
 
     def let_go(self) -> bool:
-        """Nothing more comes from the source; whether all that came belonged to this response."""
+        """Nothing more comes from the source; whether what came was one whole response."""
         self._source = None
-        return self._decoder is None or not self._decoder.excess
+        return self.error is None and self._decoder is not None and not self._decoder.excess
 
     def renew(self) -> None:
         """Begin the wait of whoever waits anew: something has been sent."""

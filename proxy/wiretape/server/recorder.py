@@ -236,6 +236,8 @@ class InteractionRecorder(Unrecorded):
         self._content_type = ""
         self._last_event: list[bytes] = []
         self._last_event_bytes = 0
+        self._event_over = True
+        self._event_ends: bytes | tuple[bytes, ...] = _EVENT_ENDS
         self._ended = False
 
     def head(self, status: int, headers: Headers) -> None:
@@ -244,6 +246,8 @@ class InteractionRecorder(Unrecorded):
         Call `flush` before the head is sent alone.
         """
         self._content_type = header(headers, "content-type") or ""
+        if "ndjson" in self._content_type:
+            self._event_ends = b"\n"
         redactor = self._recorder.redactor
         self._stream = redactor.stream(self._content_type)
         safe = redactor.headers(headers)
@@ -305,17 +309,24 @@ class InteractionRecorder(Unrecorded):
 
     def _remember(self, pieces: Sequence[tuple[bytes, bool]]) -> None:
         """Keep the pieces since the last event but one ended."""
-        ends = b"\n" if "ndjson" in self._content_type else _EVENT_ENDS
+        last = pieces[-1][0]
+        if self._event_over and len(pieces) == 1:
+            self._last_event = [last]
+            self._last_event_bytes = len(last)
+        else:
+            self._remember_some(pieces)
+        self._event_over = last.endswith(self._event_ends)
+
+    def _remember_some(self, pieces: Sequence[tuple[bytes, bool]]) -> None:
         index = len(pieces) - 1
-        while index and not pieces[index - 1][0].endswith(ends):
+        while index and not pieces[index - 1][0].endswith(self._event_ends):
             index -= 1
-        last_event = self._last_event
-        if index or not last_event or last_event[-1].endswith(ends):
-            last_event.clear()
+        if index or self._event_over:
+            self._last_event = []
             self._last_event_bytes = 0
         for data, _ in pieces[index:]:
-            last_event.append(data)
+            self._last_event.append(data)
             self._last_event_bytes += len(data)
         if self._last_event_bytes > _LAST_EVENT_LIMIT_BYTES:
-            last_event.clear()
+            self._last_event = []
             self._last_event_bytes = 0
