@@ -223,9 +223,9 @@ async def test_a_replayed_answer_names_its_recording_and_adds_nothing_else(
         exact = await ask_json(replaying.url, "/v1/chat/completions", A)
     assert exact.headers == [
         ("Content-Type", "text/event-stream"),
+        ("Transfer-Encoding", "chunked"),
         ("Wiretape-Interaction", "7"),
         ("Wiretape-Match", "exact"),
-        ("Transfer-Encoding", "chunked"),
     ]
 
 

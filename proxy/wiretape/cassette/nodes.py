@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DEEPEST = 150
+_TOO_DEEP = f"nested more than {DEEPEST} levels deep"
 
 _TAG = "tag:yaml.org,2002:"
 _KINDS: dict[type, str] = {yaml.SequenceStartEvent: "seq", yaml.MappingStartEvent: "map"}
@@ -114,12 +115,11 @@ class Events:
             return self._get()
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
+            line = self._first_line + (mark.line if mark else 0)
             reason = ", ".join(part for part in (error.context, error.problem) if part)
-            raise NodeError(
-                f"not valid YAML: {reason}",
-                self._first_line + (mark.line if mark else 0),
-                syntax=True,
-            ) from error
+            if "nesting depth" in reason:  # libyaml has a limit too, and may read ahead to it
+                raise NodeError(_TOO_DEEP, line) from error
+            raise NodeError(f"not valid YAML: {reason}", line, syntax=True) from error
         except yaml.YAMLError as error:
             raise NodeError(f"not valid YAML: {error}", self._first_line, syntax=True) from error
 
@@ -165,7 +165,7 @@ class Events:
             return self._scalar(event)
         line = event.start_mark.line + self._first_line
         if depth > DEEPEST:
-            raise NodeError(f"nested more than {DEEPEST} levels deep", line)
+            raise NodeError(_TOO_DEEP, line)
         self.check(event)
         advance = self.next
         if kind is yaml.SequenceStartEvent:

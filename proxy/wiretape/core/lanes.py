@@ -40,6 +40,9 @@ class Lane:
         over: everything is delivered, or the client has left.
         paused: its client does not read.
         joined: others wait for it; false once it was given up, until it goes on.
+        clock_ns: when the recording began, as it were: what its times are counted from.
+        clocked: that is its cluster's clock, or was when it came.
+        own_ns: what `clock_ns` would be by its own arrival.
         held: it could go on but for lanes that are absent, that is not `live`.
         held_since_ns: from when those are to blame; None unless held.
         queued, timer: its entries in the schedule's heaps; any other entry is stale.
@@ -50,8 +53,9 @@ class Lane:
 
     __slots__ = (
         "_ats_us",
-        "_base_ns",
         "_scale",
+        "clock_ns",
+        "clocked",
         "cluster",
         "end",
         "floor_ns",
@@ -62,6 +66,7 @@ class Lane:
         "last_ns",
         "lowest",
         "over",
+        "own_ns",
         "paused",
         "place",
         "places",
@@ -90,6 +95,8 @@ class Lane:
         self.over = False
         self.paused = False
         self.joined = False
+        self.clocked = False
+        self.own_ns = 0
         self.held = False
         self.held_since_ns: int | None = None
         self.queued: Due | None = None
@@ -98,7 +105,7 @@ class Lane:
         self.waiters: list[tuple[int, Lane]] = []
         self.holding: dict[Lane, None] = {}
         self._ats_us = track.ats_us
-        self._base_ns = 0
+        self.clock_ns = 0
         self._scale = scale
 
     @property
@@ -106,15 +113,34 @@ class Lane:
         """Whether it moves by itself: its request has come and its client reads."""
         return self.play >= 0 and not self.paused
 
-    def start(self, play: int, now_ns: int) -> None:
-        """The request has come: times count from here."""
+    def start(self, play: int, came_ns: int, tolerance_ns: int) -> list[Lane]:
+        """The request has come: times count from here, or from the cluster's clock.
+
+        Args:
+            play: the handle of this use.
+            came_ns: when it came.
+            tolerance_ns: how far from the clock it may be to go by it all the same.
+
+        Returns:
+            Lanes whose steps have become due earlier: their clock was late.
+        """
         self.play = play
-        self._base_ns = now_ns - int(self.track.request_at_us * self._scale)
-        self.last_ns = self.floor_ns = now_ns
+        self.own_ns = came_ns - int(self.track.request_at_us * self._scale)
+        moved: list[Lane] = []
+        clock_ns = self.own_ns
+        if self.cluster is not None and self._scale:
+            clock_ns, moved = self.cluster.set_clock(self, tolerance_ns)
+        self.go_by(clock_ns)
+        return moved
+
+    def go_by(self, clock_ns: int) -> None:
+        """Count times from here; what has been due by now is due at once."""
+        self.clock_ns = clock_ns
+        self.last_ns = self.floor_ns = clock_ns + int(self.track.request_at_us * self._scale)
 
     def ideal_ns(self) -> int:
         """When the next step is due, if nothing stands in its way."""
-        own_ns = self._base_ns + int(self._ats_us[self.step] * self._scale)
+        own_ns = self.clock_ns + int(self._ats_us[self.step] * self._scale)
         return max(own_ns, self.last_ns, self.floor_ns)
 
     def blocks(self, other: Lane) -> bool:
@@ -131,17 +157,18 @@ class Lane:
         ats_us = self._ats_us
         places = self.places
         stop = min(len(places), step + most_steps)
-        own_ns = max(self._base_ns + int(ats_us[step] * self._scale), self.last_ns)
+        own_ns = max(self.clock_ns + int(ats_us[step] * self._scale), self.last_ns)
         if self.floor_ns > own_ns:
             # What follows keeps its recorded distance from a step that the order held back.
-            self._base_ns += self.floor_ns - own_ns
+            self.clock_ns += self.floor_ns - own_ns
+            self.clocked = False
             own_ns = self.floor_ns
         step += 1
         if not self._scale:
             step = stop if limit == NO_LIMIT else bisect_left(places, limit, step, stop)
         else:
             while step < stop and places[step] < limit:
-                ideal_ns = max(self._base_ns + int(ats_us[step] * self._scale), own_ns)
+                ideal_ns = max(self.clock_ns + int(ats_us[step] * self._scale), own_ns)
                 if ideal_ns > until_ns:
                     break
                 own_ns = ideal_ns
@@ -160,15 +187,47 @@ class Lane:
 class Cluster:
     """Lanes that overlapped, directly or by way of others, sorted by their next steps."""
 
-    __slots__ = ("_front", "_owners", "lanes")
+    __slots__ = ("_clock_ns", "_front", "_owners", "lanes")
 
     def __init__(self, lanes: Sequence[Lane]) -> None:
         self.lanes = lanes
+        self._clock_ns: int | None = None
         self._front = sorted(lane.place for lane in lanes)
         self._owners = {lane.place: lane for lane in lanes}
         for lane in lanes:
             lane.cluster = self
             lane.joined = True
+
+    def set_clock(self, lane: Lane, tolerance_ns: int) -> tuple[int, list[Lane]]:
+        """Find out what a lane that has come counts its times from.
+
+        One clock spans all lanes, as it did when they were recorded: a request that is late by a
+        little, as some always is, would else hold up all others, and then the next one. The clock
+        is that of the earliest, for a request can be late by accident but not early.
+
+        Returns:
+            The time at which the recording began, as it were; and the lanes that have been moved
+            to an earlier one.
+        """
+        own_ns, clock_ns = lane.own_ns, self._clock_ns
+        lane.clocked = True
+        if clock_ns is None or own_ns > clock_ns + tolerance_ns:
+            self._clock_ns = own_ns
+            return own_ns, []
+        if own_ns >= clock_ns:
+            return clock_ns, []
+        if own_ns < clock_ns - tolerance_ns:
+            lane.clocked = False
+            return own_ns, []
+        self._clock_ns = own_ns
+        later = [each for each in self.lanes if each.clocked and each.clock_ns > own_ns]
+        moved: list[Lane] = []
+        for other in later:
+            other.clocked = other.own_ns <= own_ns + tolerance_ns
+            if other.clocked:
+                other.go_by(own_ns)
+                moved.append(other)
+        return own_ns, moved
 
     def join(self, lane: Lane) -> None:
         """From now on others wait for this lane."""

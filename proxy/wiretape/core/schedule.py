@@ -32,16 +32,24 @@ class Schedule:
         speed: how fast.
         order_timeout_ns: how long a step may be held by a request that does not come, or by a
             client that does not read.
+        clock_tolerance_ns: how much earlier or later than on the clock of those it overlapped a
+            request may come to be answered by that clock all the same.
     """
 
     def __init__(
-        self, tracks: Sequence[Track], order: Order, speed: Speed, order_timeout_ns: int
+        self,
+        tracks: Sequence[Track],
+        order: Order,
+        speed: Speed,
+        order_timeout_ns: int,
+        clock_tolerance_ns: int = 0,
     ) -> None:
         # An int for the recorded speed, so that its times are exact.
         self._scale: float = 0
         if speed.factor is not None:
             self._scale = NS_PER_US if speed.factor == 1 else NS_PER_US / speed.factor
         self._order_timeout_ns = order_timeout_ns
+        self._clock_tolerance_ns = clock_tolerance_ns
         self._tracks = {track.key: track for track in tracks}
         self._coming: dict[Hashable, Lane] = {}
         self._plays: dict[int, Lane] = {}
@@ -66,7 +74,9 @@ class Schedule:
         """Every time the order was broken so far, in order."""
         return tuple(self._stalls)
 
-    def arrive(self, key: Hashable, now_ns: int, *, again: bool = False) -> int:
+    def arrive(
+        self, key: Hashable, now_ns: int, *, again: bool = False, came_ns: int | None = None
+    ) -> int:
         """A live request has matched a track.
 
         Args:
@@ -74,6 +84,7 @@ class Schedule:
             now_ns: the time; all times are taken as never going back.
             again: it is a repeated use, which takes no part in the order. A track's second
                 arrival is one in any case.
+            came_ns: when the request came, if that was before now.
 
         Returns:
             A handle for this use. A track without steps is over at once.
@@ -90,12 +101,16 @@ class Schedule:
         lane = None if again else self._coming.pop(key, None)
         if lane is None:
             lane = Lane(track, self._scale, track.positions)
-        lane.start(play, now_ns)
+        came_ns = now_ns if came_ns is None else min(came_ns, now_ns)
+        moved = lane.start(play, came_ns, self._clock_tolerance_ns)
         self._plays[play] = lane
         if lane.cluster is not None and not lane.joined:
             self._rejoin(lane.cluster, lane)
         self._settle_others(lane)
         self._settle(lane)
+        for other in moved:
+            if other.queued is not None or other.held:
+                self._settle(other)
         return play
 
     def due(self, now_ns: int, most_steps: int = NO_LIMIT) -> list[Batch]:

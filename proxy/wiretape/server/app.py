@@ -10,9 +10,6 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
-
 from wiretape.core.model import Body, Mode
 from wiretape.core.routing import CONTROL_PREFIX, route, without_session
 from wiretape.errors import CassetteError, CassetteNotFoundError, WiretapeError
@@ -34,9 +31,9 @@ from wiretape.server.upstream import Upstream
 from wiretape.server.viewing import Viewing
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Iterable
 
-    from aiohttp.web_protocol import RequestHandler
+    from aiohttp import web
 
     from wiretape.core.model import Headers
     from wiretape.server.exchange import Exchange
@@ -46,46 +43,13 @@ if TYPE_CHECKING:
     from wiretape.server.settings import Settings
 
 _log = logging.getLogger(__name__)
-_protocol_log = logging.getLogger(f"{__name__}.protocol")
 
-_HEADER_LIMIT_BYTES = 256 * 1024
-_HEADER_COUNT_LIMIT = 1000
-_KEEP_ALIVE_S = 75.0
 _REFUSED_KEPT = 100
 
 # Every client fails at once on 400 and shows the message; other statuses are retried by some.
 _STATUSES: tuple[tuple[type[WiretapeError], int], ...] = ((WiretapeError, 400),)
 _NOTHING = object()
 _NO_RETRY: Headers = (("x-should-retry", "false"),)
-
-
-def _in_one_line(record: logging.LogRecord) -> bool:
-    """Have aiohttp's parser complain of a client in one line, without a traceback."""
-    error = record.exc_info[1] if record.exc_info else None
-    if isinstance(error, HttpProcessingError):
-        record.levelno, record.levelname = logging.WARNING, "WARNING"
-        record.msg = "refused a request that is not HTTP: %s"
-        record.args = (" ".join(error.message.rstrip("\n ^").split()),)
-        record.exc_info = record.exc_text = None
-    return True
-
-
-_protocol_log.addFilter(_in_one_line)
-
-
-def http_server(handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> web.Server:
-    """Aiohttp's server with what a proxy needs of it."""
-    return web.Server(
-        handle,
-        handler_cancellation=True,
-        access_log=None,
-        logger=_protocol_log,
-        auto_decompress=False,
-        keepalive_timeout=_KEEP_ALIVE_S,
-        max_line_size=_HEADER_LIMIT_BYTES,
-        max_field_size=_HEADER_LIMIT_BYTES,
-        max_headers=_HEADER_COUNT_LIMIT,
-    )
 
 
 class App:
@@ -103,8 +67,8 @@ class App:
         self.sessions = Sessions(settings)
         self.in_flight: set[asyncio.Task[None]] = set()
         self.refused: dict[str, None] = {}
-        self._answering: set[RequestHandler] = set()
-        self._answered: dict[RequestHandler, object] = {}
+        self._answering: set[web.RequestHandler] = set()
+        self._answered: dict[web.RequestHandler, object] = {}
         self._redactor = settings.redactor()
         self._access = Access(settings)
         self._control = Control(self.sessions, Viewing(settings, self.sessions))
@@ -128,7 +92,9 @@ class App:
         if self._upstream is not None:
             await self._upstream.close()
 
-    def idle(self, connections: Iterable[RequestHandler]) -> list[tuple[RequestHandler, object]]:
+    def idle(
+        self, connections: Iterable[web.RequestHandler]
+    ) -> list[tuple[web.RequestHandler, object]]:
         """Those connections on which nothing is being answered, as `ClientPatience` wants them."""
         idle = [each for each in connections if each not in self._answering]
         self._answered = {each: self._answered.get(each, _NOTHING) for each in idle}

@@ -16,8 +16,9 @@ from aiohttp import web
 from wiretape.core.addresses import Address
 from wiretape.core.routing import DEFAULT_SESSION
 from wiretape.errors import CassetteNotFoundError
-from wiretape.server.app import App, http_server
+from wiretape.server.app import App
 from wiretape.server.downstream import Downstream, error_answer
+from wiretape.server.listener import Listener
 from wiretape.server.serve import Summary, close_sessions, drain, summarize
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class Background:
 
     async def _serve(self, listening: Future[tuple[asyncio.AbstractEventLoop, str]]) -> None:
         runner = web.ServerRunner(
-            http_server(self._handle), handle_signals=False, shutdown_timeout=0.5
+            Listener(self._handle), handle_signals=False, shutdown_timeout=0.5
         )
         try:
             await runner.setup()

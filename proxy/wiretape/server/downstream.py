@@ -24,6 +24,7 @@ from wiretape.cassette.secrets import Secrets
 from wiretape.core.routing import error_body
 from wiretape.server.framing import LAST_CHUNK, Framing
 from wiretape.server.headers import end_to_end
+from wiretape.server.listener import came_ns
 
 if TYPE_CHECKING:
     from wiretape.core.model import Headers
@@ -64,10 +65,12 @@ class Downstream:
     """One response to one client.
 
     Attributes:
+        asked_ns: when the request came, on the monotonic clock.
         began: a head has been made; no other may be.
     """
 
     def __init__(self, request: web.BaseRequest) -> None:
+        self.asked_ns = came_ns(request)
         self._request = request
         self._transport = request.transport
         self._http_1_0 = request.version < (1, 1)

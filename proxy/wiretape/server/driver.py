@@ -149,10 +149,11 @@ async def drive(cassette: Cassette, base_url: str, speed: Speed) -> list[Receive
     asked_at_us = _without_pauses(interactions)
 
     async def ask(interaction: Interaction) -> Received:
+        started_ns = await start
         if speed.factor is None:
             await gates.wait(interaction.number)
         else:
-            due_ns = await start + round(asked_at_us[interaction.number] * 1000 / speed.factor)
+            due_ns = started_ns + round(asked_at_us[interaction.number] * 1000 / speed.factor)
             await asyncio.sleep(max(0, due_ns - monotonic_ns()) / 1e9)
         received = Received(interaction.number, interaction.number, monotonic_ns())
         try:
@@ -181,8 +182,9 @@ async def _connect(upstream: Upstream, count: int) -> None:
         while exchange.outcome is None:
             await exchange.read()
 
-    with contextlib.suppress(UpstreamError):
-        await asyncio.gather(*(ping() for _ in range(min(count, _MOST_CONNECTIONS))))
+    with contextlib.suppress(UpstreamError, TimeoutError):
+        async with asyncio.timeout(_PATIENCE_S):
+            await asyncio.gather(*(ping() for _ in range(min(count, _MOST_CONNECTIONS))))
 
 
 def _most_at_once(interactions: Sequence[Interaction]) -> int:

@@ -195,8 +195,11 @@ def encode_chunks(pieces: Sequence[tuple[bytes, bool]]) -> list[bytes]:
         pieces: (bytes, part) as in `Batch`. Where the pieces end inside a chunk, its size is
             given as one byte more than came, so that it stays unfinished.
     """
-    if all(data and not part for data, part in pieces):
-        return [b"%x\r\n%b\r\n" % (len(data), data) for data, _ in pieces]
+    if True not in [part for _, part in pieces] and b"" not in [data for data, _ in pieces]:
+        try:
+            return [_SIZE_LINES[len(data)] + data + b"\r\n" for data, _ in pieces]
+        except IndexError:
+            return [b"%x\r\n%b\r\n" % (len(data), data) for data, _ in pieces]
     wire: list[bytes] = []
     first = 0
     for index, (data, part) in enumerate(pieces):
@@ -224,3 +227,4 @@ def _chunk_size(line: bytes, position: int) -> int:
 
 # The sizes that most chunks have, as most servers write them.
 _SIZES = {b"%x" % size: size for size in range(1, 2048)}
+_SIZE_LINES = [b"0\r\n", *(b"%b\r\n" % digits for digits in _SIZES)]

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _PORTION_STEPS = 256
+# How late a request may come by accident, for clients and machines have their hiccups.
+_CLOCK_TOLERANCE_NS = 10_000_000
 # How often a client is asked whether it has read, and for how long at most it is waited for: if
 # that can be told, and if it cannot.
 _READ_CHECK_NS = 50_000
@@ -116,6 +118,7 @@ class Replayer:
             self._settings.order,
             self._settings.speed,
             round(self._settings.order_timeout_s * 1e9),
+            _CLOCK_TOLERANCE_NS,
         )
         self._plays: dict[int, _Play] = {}
         self._outbox: deque[Batch] = deque()
@@ -192,7 +195,9 @@ class Replayer:
         wire = replayed_wire(interaction, downstream, match, target)
         play = _Play(match.key, downstream, wire, replayed_ending(interaction))
         schedule = self._schedule
-        handle = schedule.arrive(match.key, monotonic_ns(), again=match.repeated)
+        handle = schedule.arrive(
+            match.key, monotonic_ns(), again=match.repeated, came_ns=downstream.asked_ns
+        )
         self._plays[handle] = play
         try:
             self._pump()

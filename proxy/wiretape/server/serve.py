@@ -18,7 +18,8 @@ from wiretape.core.addresses import Address, is_loopback
 from wiretape.core.model import Mode
 from wiretape.core.routing import DEFAULT_SESSION
 from wiretape.errors import UsageError, WiretapeError
-from wiretape.server.app import App, http_server
+from wiretape.server.app import App
+from wiretape.server.listener import Listener
 from wiretape.server.patience import ClientPatience
 from wiretape.server.tls import showing
 
@@ -149,9 +150,7 @@ async def start(settings: Settings) -> Running:
     try:
         if settings.mode is Mode.REPLAY and (settings.cassette or settings.cassettes):
             app.sessions.get(DEFAULT_SESSION)
-        runner = web.ServerRunner(
-            http_server(app.handle), handle_signals=False, shutdown_timeout=0.5
-        )
+        runner = web.ServerRunner(Listener(app.handle), handle_signals=False, shutdown_timeout=0.5)
         await runner.setup()
         listen = settings.listen
         site = web.TCPSite(

@@ -206,7 +206,17 @@ def strange_stream(dice: random.Random) -> bytes:
         spell = dice.choice([event, native, lambda text, _: event(text, 7)])
         for number in range(dice.randint(1, 12)):
             text = dice.choice(
-                ["word ", 'say \\"x\\" ', "a\\", 'q"', "", "é", "https://x.y/z?q=1", "sk-", "line\n"]
+                [
+                    "word ",
+                    'say \\"x\\" ',
+                    "a\\",
+                    'q"',
+                    "",
+                    "é",
+                    "https://x.y/z?q=1",
+                    "sk-",
+                    "line\n",
+                ]
             )
             if dice.random() < 0.04:
                 text += dice.choice(list(PLANTED.values()))[0]

@@ -47,9 +47,19 @@ def recording(text: str) -> list[Track]:
 class Playbook:
     """A schedule that is driven by lines of text."""
 
-    def __init__(self, tracks: list[Track], order: str = "recorded", speed: str = "instant"):
+    def __init__(
+        self,
+        tracks: list[Track],
+        order: str = "recorded",
+        speed: str = "instant",
+        tolerance_ms: int = 0,
+    ):
         self.schedule = Schedule(
-            tracks, Order.parse(order), Speed.parse(speed), TIMEOUT_MS * NS_PER_MS
+            tracks,
+            Order.parse(order),
+            Speed.parse(speed),
+            TIMEOUT_MS * NS_PER_MS,
+            tolerance_ms * NS_PER_MS,
         )
         self.names: dict[int, str] = {}
         self.plays: dict[str, int] = {}
@@ -718,6 +728,120 @@ PACE = {
 def test_pace(name):
     options, entries, script, *stalls = PACE[name]
     check(entries, options, script, stalls[0] if stalls else [])
+
+
+ONE_CLOCK = {
+    "late by a little: by the clock of the one before": (
+        "A@0 B@100 A1@200 B1@300 A2@400",
+        """
+        1000 A comes:
+        1107 B comes:
+        1200 wake: A1
+        1300 wake: B1
+        1400 wake: A2
+        """,
+    ),
+    "early by a little: the clock goes by it from now on": (
+        "A@0 B@100 A1@200 B1@300 A2@400",
+        """
+        1007 A comes:
+        1100 B comes:
+        1200 wake: A1
+        1300 wake: B1
+        1400 wake: A2
+        """,
+    ),
+    "early by a little, when steps have been due by now": (
+        "A@0 B@100 A1@105 B1@110",
+        """
+        1009 A comes:
+        1102 B comes:
+        1107 wake: A1
+        1112 wake: B1
+        """,
+    ),
+    "late by more: from its own arrival on, and the next by its clock": (
+        "A@0 B@100 C@110 A1@200 B1@300 C1@400",
+        """
+        1000 A comes:
+        1111 B comes:
+        1122 C comes:
+        1200 wake: A1
+        1311 wake: B1
+        1411 wake: C1
+        """,
+    ),
+    "late by more, then one between: nobody goes later for it": (
+        "A@0 B@100 C@110 A1@200 B1@300 C1@400",
+        """
+        1000 A comes:
+        1111 B comes:
+        1115 C comes:
+        1200 wake: A1
+        1305 wake: B1
+        1405 wake: C1
+        """,
+    ),
+    "early by more: from its own arrival on, and nobody else": (
+        "A@0 B@100 C@110 A1@200 B1@300 C1@400",
+        """
+        1000 A comes:
+        1080 B comes:
+        1110 C comes:
+        1200 wake: A1
+        1280 wake: B1
+        1400 wake: C1
+        """,
+    ),
+    "the lateness of several does not add up": (
+        "A@0 B@10 C@20 A1@100 B1@101 C1@102 A2@200",
+        """
+        1000 A comes:
+        1019 B comes:
+        1028 C comes:
+        1100 wake: A1
+        1101 wake: B1
+        1102 wake: C1
+        1200 wake: A2
+        """,
+    ),
+    "after a wait for the order a stream has a time of its own": (
+        "A@0 B@1 C@20 A1@50 B1@60 A2@70 C1@80 B2@90 A3@100",
+        """
+        1000 A comes:
+        1021 B comes:
+        1021 C comes:
+        1050 wake: A1
+        1080 wake: B1 A2
+        1081 wake: C1
+        1110 wake: B2 A3
+        """,
+    ),
+    "those that did not overlap know of no common clock": (
+        "A@0 A1@50 B@60 B1@90",
+        """
+        1000 A comes:
+        1050 wake: A1
+        1065 B comes:
+        1095 wake: B1
+        """,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ONE_CLOCK)
+def test_one_clock_for_those_that_overlapped(name):
+    entries, script = ONE_CLOCK[name]
+    playbook = Playbook(recording(entries), speed="original", tolerance_ms=10)
+    playbook.run(script)
+    assert not playbook.stalls()
+    assert playbook.schedule.next_wake_ns() is None
+
+
+def test_times_count_from_when_a_request_came_not_from_when_it_was_read():
+    playbook = Playbook(recording("A@0 A1@50"), speed="original")
+    playbook.schedule.arrive("A", 30 * NS_PER_MS, came_ns=10 * NS_PER_MS)
+    assert playbook.schedule.next_wake_ns() == 60 * NS_PER_MS
 
 
 @pytest.mark.parametrize("speed", ["instant", "original"])

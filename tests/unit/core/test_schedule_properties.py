@@ -255,8 +255,10 @@ def placements(tracks: list[Track], order: Order) -> dict[object, list[int]]:
 class Run:
     """A schedule driven by events, which notes what was delivered when."""
 
-    def __init__(self, tracks: list[Track], order: Order, speed: Speed) -> None:
-        self.schedule = Schedule(tracks, order, speed, TIMEOUT_NS)
+    def __init__(
+        self, tracks: list[Track], order: Order, speed: Speed, tolerance_ns: int = 0
+    ) -> None:
+        self.schedule = Schedule(tracks, order, speed, TIMEOUT_NS, tolerance_ns)
         self.tracks = {track.key: track for track in tracks}
         self.plays: dict[object, int] = {}
         self.keys: dict[int, object] = {}
@@ -479,6 +481,73 @@ def test_at_recorded_offsets_every_step_is_due_at_its_own_however_late_the_calle
                 (due_ns for due_ns in wanted if due_ns > wakes_ns), default=None
             )
     assert not run.schedule.stalls()
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    libraries(metadata=False),
+    st.sampled_from([0.5, 1.0, 4.0]),
+    st.integers(0, 30),
+    st.data(),
+)
+def test_requests_late_by_a_little_keep_the_clock_and_hold_nobody_up_for_longer(
+    tracks, factor, tolerance_us, data
+):
+    tolerance_ns = tolerance_us * US
+    run = Run(tracks, Order("recorded"), Speed(factor), tolerance_ns)
+    came_ns = {
+        track.key: int(track.request_at_us * US / factor)
+        + data.draw(st.integers(0, tolerance_us)) * US
+        for track in tracks
+    }
+    done = {}
+    last_came_ns = max(came_ns.values())
+    for key, at_ns in [*sorted(came_ns.items(), key=lambda item: item[1]), (None, 10**12)]:
+        while (wake_ns := run.schedule.next_wake_ns()) is not None and wake_ns <= at_ns:
+            run.now_ns = max(run.now_ns, wake_ns)
+            done |= dict.fromkeys(run.due(), run.now_ns)
+        if key is not None:
+            run.now_ns = max(run.now_ns, at_ns)
+            run.arrive(key, run.now_ns)
+            done |= dict.fromkeys(run.due(), run.now_ns)
+    assert not run.schedule.stalls()
+    late_ns = {
+        track.key: came_ns[track.key] - int(track.request_at_us * US / factor) for track in tracks
+    }
+    for track in tracks:
+        flock = [other for group in clusters(tracks) if track in group for other in group]
+        clock_ns = min(late_ns[each.key] for each in flock or [track])
+        for step, at_us in enumerate(track.ats_us):
+            due_ns = int(at_us * US / factor)
+            error_ns = done[track.key, step] - due_ns - late_ns[track.key]
+            assert abs(error_ns) <= tolerance_ns + 1
+            if due_ns > last_came_ns:  # all is known of the clock by now
+                assert abs(done[track.key, step] - due_ns - clock_ns) <= 1
+
+
+@settings(max_examples=300, deadline=None)
+@given(libraries(), st.sampled_from(ORDERS), st.integers(1, 60), scripts())
+def test_a_tolerant_clock_breaks_no_order_and_never_ends_in_a_deadlock(
+    tracks, order, tolerance_us, script
+):
+    run = Run(tracks, order, Speed(1.0), tolerance_us * US)
+    for move, who, later_us, due in script:
+        run.now_ns += later_us * US
+        act(run, move, who)
+        if due:
+            run.due()
+    run.drain()
+    missing = {stall.missing for stall in run.schedule.stalls()}
+    places = placements(tracks, order)
+    for key in run.plays:
+        steps = run.steps_of(key)
+        assert steps == list(range(len(steps)))
+        if key not in run.left and key not in run.paused:
+            assert len(steps) == len(run.tracks[key].positions)
+    for index, (key, step) in enumerate(run.delivered if order.kind != "free" else []):
+        for other, other_step in run.delivered[index:]:
+            if other not in missing and must_wait(run.tracks[key], run.tracks[other]):
+                assert places[key][step] < places[other][other_step] or key == other
 
 
 @settings(max_examples=100, deadline=None)

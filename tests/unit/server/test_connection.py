@@ -140,9 +140,7 @@ async def test_a_clean_close_ends_a_body_framed_by_it_and_no_other():
             [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\nMORE"],
             id="something after the last chunk",
         ),
-        pytest.param(
-            [b"HTTP/1.1 204 No Content\r\n\r\nMORE"], id="a body where there can be none"
-        ),
+        pytest.param([b"HTTP/1.1 204 No Content\r\n\r\nMORE"], id="a body where there can be none"),
         pytest.param(
             [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", b"HTTP/1.1 200 OK\r\n\r\nevil"],
             id="an answer that nobody asked for",
