@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 from loads import CHUNKS_BESIDE_EVENTS, FailedRunError, Meter
 from recordings import Recorded, write_cassette
-from systems import PATH, Bench, ask, free_port, wiretape
+from systems import HERE, PATH, Bench, Server, ask, free_port, wiretape
 
 _STREAMS = 32
 _EVENTS = 198  # 200 chunks
@@ -16,24 +20,39 @@ _PACED_SPREAD_US = 1_000_000
 
 
 def instant(bench: Bench, meter: Meter, *, rounds: int, each: int) -> list[dict[str, Any]]:
-    """32 connections, `each` answers of 200 chunks on each; with and without overlap."""
+    """32 connections, `each` answers of 200 chunks on each; with and without overlap.
+
+    Those that did not overlap also by the least that aiohttp can do.
+    """
     runs: list[dict[str, Any]] = []
     for name, at_once in (("apart", 1), ("overlapping", _STREAMS)):
         recorded = Recorded(_STREAMS * each, _EVENTS, at_once=at_once)
         load = _load(_STREAMS, recorded, "--requests", str(each))
-        runs += _replayed(bench, meter, name, recorded, rounds, load)
+        cassette = _written(bench, name, recorded)
+        with contextlib.ExitStack() as stack:
+            servers = {name: stack.enter_context(_replaying(bench, cassette, "instant"))}
+            if at_once == 1:
+                servers["aiohttp"] = stack.enter_context(_answering(bench, cassette))
+            runs += _measured(meter, servers, recorded, rounds, load)
     return runs
 
 
 def paced(bench: Bench, meter: Meter, *, rounds: int, events: int) -> list[dict[str, Any]]:
-    """100 streams at the recorded speed: how far each event is from its recorded time."""
+    """100 streams at the recorded speed: how far each event is from its recorded time.
+
+    The same by a program in C on the same processor: what the machine itself allows.
+    """
     recorded = Recorded(
         *(_PACED_STREAMS, events, _PACED_GAP_US),
         at_once=_PACED_STREAMS,
         spread_us=_PACED_SPREAD_US,
     )
     load = _load(_PACED_STREAMS, recorded, "--spread-us", str(_PACED_SPREAD_US))
-    return _replayed(bench, meter, "paced", recorded, rounds, load, speed="original")
+    with (
+        _replaying(bench, _written(bench, "paced", recorded), "original") as replaying,
+        _in_c(bench) as in_c,
+    ):
+        return _measured(meter, {"paced": replaying, "paced-in-c": in_c}, recorded, rounds, load)
 
 
 def _load(streams: int, recorded: Recorded, *more: str) -> list[str]:
@@ -41,29 +60,42 @@ def _load(streams: int, recorded: Recorded, *more: str) -> list[str]:
     return [*(word for name, value in given.items() for word in (f"--{name}", str(value))), *more]
 
 
-def _replayed(  # noqa: PLR0917  they are what a replay is
-    bench: Bench,
-    meter: Meter,
-    name: str,
-    recorded: Recorded,
-    rounds: int,
-    load: list[str],
-    speed: str = "instant",
-) -> list[dict[str, Any]]:
-    place = bench.place(f"replay-{name}")
-    cassette = write_cassette(place / f"{name}.yaml", recorded)
+def _written(bench: Bench, name: str, recorded: Recorded) -> Path:
+    return write_cassette(bench.place(f"replay-{name}") / f"{name}.yaml", recorded)
+
+
+def _replaying(bench: Bench, cassette: Path, speed: str) -> AbstractContextManager[Server]:
     port = free_port()
     command = [
         *wiretape("replay", str(cassette), "--speed", speed, "--log-level", "error"),
         *("--listen", f"127.0.0.1:{port}"),
     ]
+    return bench.process(command, cassette.parent, port)
+
+
+def _answering(bench: Bench, cassette: Path) -> AbstractContextManager[Server]:
+    port = free_port()
+    command = [sys.executable, str(HERE / "answering.py"), str(port), str(cassette)]
+    return bench.process(command, bench.place("answering"), port)
+
+
+def _in_c(bench: Bench) -> AbstractContextManager[Server]:
+    port = free_port()
+    command = [str(bench.cache.load_tool("upstream")), str(port), "due"]
+    return bench.process(command, bench.place("in-c"), port)
+
+
+def _measured(
+    meter: Meter, servers: dict[str, Server], recorded: Recorded, rounds: int, load: list[str]
+) -> list[dict[str, Any]]:
     runs = []
-    with bench.process(command, place, port) as server:
-        for index in range(rounds + 1):
+    for index in range(rounds + 1):
+        for name, server in servers.items():
             result = meter.client(server, PATH, load)
             ask(server, "POST", f"/_wiretape/sessions/{name}/rewind")
             if index:  # the first one warms up
-                runs.append({"replay": name, **_figures(result, recorded.events), "raw": result})
+                figures = _figures(result, recorded.events)
+                runs.append({"replay": name, "round": index, **figures, "raw": result})
     return runs
 
 

@@ -1,9 +1,9 @@
-"""From runs to what is said: medians with their spread, ratios of neighbours, goals met or not."""
+"""From runs to what is said: medians with their spread, ratios of neighbours, a table."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,40 +86,6 @@ class Runs:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """One line of what is aimed at.
-
-    Attributes:
-        name: what is measured.
-        value: what was found; None if it was not measured.
-        limit: what it is held against; None to tell it only.
-        at_least: whether more is better.
-        unit: of both.
-    """
-
-    name: str
-    value: float | None
-    limit: float | None
-    unit: str
-    at_least: bool = False
-
-    @property
-    def met(self) -> bool | None:
-        """None if it was not measured, or is only told."""
-        if self.value is None or self.limit is None:
-            return None
-        return self.value >= self.limit if self.at_least else self.value <= self.limit
-
-    def row(self) -> list[str]:
-        """As a table has it."""
-        sign = ">=" if self.at_least else "<="
-        said = {True: "met", False: "MISSED", None: ""}[self.met]
-        value = "" if self.value is None else f"{self.value:,.3g} {self.unit}".strip()
-        wanted = "" if self.limit is None else f"{sign} {self.limit:,.4g} {self.unit}".strip()
-        return [self.name, value, wanted, said]
-
-
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table with its columns aligned."""
     lines = [list(head), *map(list, rows)]
@@ -170,104 +136,3 @@ def systems_table(runs: Runs) -> str:
         "boundaries",
     ]
     return table(head, rows)
-
-
-def median_of(values: Sequence[float]) -> float:
-    """The median."""
-    return statistics.median(values)
-
-
-def goals(runs: Runs, results: dict[str, Any]) -> list[Goal]:
-    """Every goal, with what was found."""
-    ours, least = "wiretape record", "aiohttp"
-
-    def of(spread: Spread | None) -> float | None:
-        return None if spread is None else spread.median
-
-    def replayed(kind: str, name: str) -> float | None:
-        return of(
-            Spread.of(run[name] for run in results.get("replays", []) if run["replay"] == kind)
-        )
-
-    def measured(section: str, read: Callable[[Any], float]) -> float | None:
-        return float(read(results[section])) if section in results else None
-
-    def latency(load: str, part: str) -> float | None:
-        return of(runs.added_ratio(ours, "nginx", load, f"latency_{part}_us"))
-
-    def opened(part: str) -> Callable[[Any], float]:
-        return lambda opening: median_of(opening["as recorded"][part])
-
-    def started(version: Any) -> float:
-        bare, command = version["python -c pass"], version["wiretape --version"]
-        return median_of(command) - median_of(bare)
-
-    def growth(name: str) -> float | None:
-        points = results.get("growth", {}).get(name)
-        if not points:
-            return None
-        costs = [cost for _, cost in points]
-        return float(max(costs) / min(costs))
-
-    cpu = "cpu_us_per_chunk"
-    return [
-        Goal(
-            "recording CPU per chunk / aiohttp",
-            of(runs.ratio(ours, least, "flat out", cpu)),
-            0.65,
-            "x",
-        ),
-        Goal(
-            "recording CPU per chunk / nginx",
-            of(runs.ratio(ours, "nginx", "flat out", cpu)),
-            1.0,
-            "x",
-        ),
-        Goal("added p50 / nginx's", latency("paced", "p50"), 1.5, "x"),
-        Goal("added p99 / nginx's", latency("paced", "p99"), 2.5, "x"),
-        Goal("added p99, 256 together / nginx's", latency("together", "p99"), 20, "x"),
-        Goal(
-            "short answers/s / aiohttp",
-            of(runs.ratio(ours, least, "short", "answers_per_s")),
-            1.2,
-            "x",
-            at_least=True,
-        ),
-        Goal(
-            "instant replay, no overlap (10 x httptape's 99,000)",
-            replayed("apart", "chunks_per_s"),
-            990_000,
-            "chunks/s",
-            at_least=True,
-        ),
-        Goal(
-            "instant replay, 32 overlapping",
-            replayed("overlapping", "chunks_per_s"),
-            None,
-            "chunks/s",
-        ),
-        Goal("pace, error p50", replayed("paced", "error_p50_us"), 250, "us"),
-        Goal("pace, error p99", replayed("paced", "error_p99_us"), 1000, "us"),
-        Goal("pace, CPU per chunk", replayed("paced", "cpu_us_per_chunk"), None, "us"),
-        Goal("pace, drift", replayed("paced", "drift_us"), 100, "us"),
-        Goal("opening 20,000 chunks", measured("opening", opened("ready_s")), 0.2, "s"),
-        Goal(
-            "the same / full YAML load",
-            measured("opening", lambda it: opened("ready_s")(it) / opened("full_yaml_s")(it)),
-            0.2,
-            "x",
-        ),
-        Goal(
-            "library, start to first answer",
-            measured("library", lambda it: it["first_answer_s"]),
-            1.0,
-            "s",
-        ),
-        Goal("--version over bare Python", measured("version", started), 0.15, "s"),
-        Goal("idle memory", measured("idle", lambda it: max(it.values())), 60, "MiB"),
-        Goal("telling a miss", measured("miss", lambda it: it["median_ms"]), 100, "ms"),
-        Goal("growth: streams", growth("streams"), 1.5, "x"),
-        Goal("growth: chunks of a session", growth("session"), 1.5, "x"),
-        Goal("growth: chunks of an answer", growth("answer"), 1.5, "x"),
-        Goal("growth: library", growth("library"), 1.5, "x"),
-    ]

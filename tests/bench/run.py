@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -24,10 +25,11 @@ import replays
 import starting
 from chart import Bars, Curve, draw
 from checking import FalseRecordingError
+from goals import goals
 from installing import Cache, NotHadError
 from loads import FULL, QUICK, FailedRunError, Meter, Plan
 from machine import Pinning, Quietness, allow_many_files, description
-from reporting import Runs, goals, systems_table, table
+from reporting import Runs, systems_table, table
 from systems import SYSTEMS, Bench
 
 PARTS = ("side-by-side", "replay", "start", "growth")
@@ -187,6 +189,7 @@ def main() -> None:
     if unknown:
         parser.error(f"unknown: {', '.join(unknown)}")
     allow_many_files()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed has its bytecode
     noise = Quietness()
     with tempfile.TemporaryDirectory(prefix="wiretape-bench-") as work:
         try:

@@ -2,6 +2,8 @@
  *
  *     gcc -O2 -o upstream upstream.c
  *     ./upstream PORT              prints "ready" once it listens on 127.0.0.1:PORT
+ *     ./upstream PORT due          its stamps say when an event was due, not when it was sent: to
+ *                                  a client that measures a replay it is one, in C
  *
  * It answers a POST whose body holds, anywhere, the words
  *
@@ -60,7 +62,7 @@ struct stream {
     int heap_place;        /* -1: not waiting for its turn */
 };
 
-static int poll_fd;
+static int poll_fd, stamps_say_due;
 
 /* Streams that wait for their turn, the earliest first: a binary heap. */
 static struct stream **heap;
@@ -150,7 +152,8 @@ static void begin_output(struct stream *stream) {
         stream->output_left = sizeof HEAD - 1;
         break;
     case STEP_EVENTS:
-        write_number(stream->chunk + stream->stamp_at, now_ns(), STAMP_DIGITS);
+        write_number(stream->chunk + stream->stamp_at,
+                     stamps_say_due ? stream->due_ns : now_ns(), STAMP_DIGITS);
         write_number(stream->chunk + stream->index_at, stream->next_event, INDEX_DIGITS);
         stream->sum =
             adler32(stream->sum, stream->chunk + stream->event_at, stream->event_length);
@@ -294,7 +297,8 @@ static void handle(struct stream *stream, uint32_t what) {
 }
 
 int main(int count, char **arguments) {
-    if (count != 2) return fprintf(stderr, "usage: upstream PORT\n"), 2;
+    stamps_say_due = count == 3 && !strcmp(arguments[2], "due");
+    if (count != 2 + stamps_say_due) return fprintf(stderr, "usage: upstream PORT [due]\n"), 2;
     signal(SIGPIPE, SIG_IGN);
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
