@@ -188,18 +188,24 @@ class BodyDecoder:
             raise FramingError("the trailer section is too long")
 
 
-def encode_chunks(pieces: Sequence[tuple[bytes, bool]]) -> list[bytes]:
+def chunks_in_parts(chunks: Sequence[bytes]) -> list[bytes]:
+    """The wire bytes of chunks in chunked coding, to be joined; no chunk may be empty."""
+    parts = [b"\r\n"] * (3 * len(chunks))
+    try:
+        parts[::3] = [_SIZE_LINES[len(chunk)] for chunk in chunks]
+    except IndexError:
+        parts[::3] = [b"%x\r\n" % len(chunk) for chunk in chunks]
+    parts[1::3] = chunks
+    return parts
+
+
+def encode_pieces(pieces: Sequence[tuple[bytes, bool]]) -> list[bytes]:
     """The wire bytes of each of a body's pieces in chunked coding, without the last chunk.
 
     Args:
         pieces: (bytes, part) as in `Batch`. Where the pieces end inside a chunk, its size is
             given as one byte more than came, so that it stays unfinished.
     """
-    if True not in [part for _, part in pieces] and b"" not in [data for data, _ in pieces]:
-        try:
-            return [_SIZE_LINES[len(data)] + data + b"\r\n" for data, _ in pieces]
-        except IndexError:
-            return [b"%x\r\n%b\r\n" % (len(data), data) for data, _ in pieces]
     wire: list[bytes] = []
     first = 0
     for index, (data, part) in enumerate(pieces):

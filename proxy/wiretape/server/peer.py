@@ -9,6 +9,7 @@ namespace; elsewhere, and for other systems, nothing is known.
 from __future__ import annotations
 
 import contextlib
+import functools
 import socket
 import struct
 import sys
@@ -68,6 +69,7 @@ class ReceiveQueues:
             self._netlink = None
 
 
+@functools.lru_cache(maxsize=256)
 def _request(source: tuple[str, int], destination: tuple[str, int]) -> bytes | None:
     """Ask for the socket that is bound to `source` and connected to `destination`."""
     addresses = [source[0], destination[0]]

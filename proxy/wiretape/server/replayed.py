@@ -5,13 +5,16 @@ Knows what a cassette may say, also one written by hand; nothing of order, pace 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wiretape.core.model import Outcome, header
 from wiretape.server.downstream import error_answer
-from wiretape.server.framing import Framing, encode_chunks
+from wiretape.server.framing import Framing, chunks_in_parts, encode_pieces
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wiretape.core.matching import Match
     from wiretape.core.model import Headers, Interaction
     from wiretape.server.downstream import Downstream
@@ -20,10 +23,41 @@ _ANSWERED_BY_PROXY = {Outcome.UPSTREAM_UNREACHABLE, Outcome.UPSTREAM_TIMEOUT}
 _GATEWAY_STATUSES = {502, 504}
 
 
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """The bytes of an answer's steps, which are those of its track in the schedule.
+
+    Attributes:
+        head: of the first step; the whole answer where there is but one.
+        body: of a step each.
+        chunked: whether each of the body is a chunk that has to be framed; else it goes as it is.
+        end: of the last step; None where the recording has no end.
+    """
+
+    head: bytes
+    body: Sequence[bytes] = ()
+    chunked: bool = False
+    end: bytes | None = None
+
+    def __len__(self) -> int:
+        """How many steps there are."""
+        return 1 + len(self.body) + (self.end is not None)
+
+    def between(self, first: int, last: int) -> bytes:
+        """What goes out with the steps from `first` on that come before `last`."""
+        body = self.body[max(first - 1, 0) : last - 1]
+        parts = chunks_in_parts(body) if self.chunked else list(body)
+        if not first:
+            parts.insert(0, self.head)
+        if self.end and last == len(self):
+            parts.append(self.end)
+        return b"".join(parts)
+
+
 def replayed_wire(
     interaction: Interaction, downstream: Downstream, match: Match, target: str
-) -> list[bytes]:
-    """The bytes of each step of an answer, as its track in the schedule has them."""
+) -> Wire:
+    """How a recorded answer goes out to this client."""
     marks = (
         ("Wiretape-Interaction", str(interaction.number)),
         ("Wiretape-Match", match.level.value),
@@ -31,30 +65,33 @@ def replayed_wire(
     outcome = interaction.outcome
     if interaction.response is None:
         if outcome not in _ANSWERED_BY_PROXY:
-            return [b""]
+            return Wire(b"")
         status = 502 if outcome is Outcome.UPSTREAM_UNREACHABLE else 504
         text = f"no response from the upstream (recorded: {outcome.value})"
         answer = error_answer(
             status, target, text, kind="api_error", code=outcome.value, extra=marks
         )
         head = downstream.write_head(status, answer.headers, Framing.LENGTH)
-        return [head + answer.body]
+        return Wire(head + answer.body)
     response = interaction.response
     headers, framing = response.headers, replay_framing(interaction)
-    pieces = [(chunk.data, chunk.part) for chunk in interaction.chunks]
+    body = [chunk.data for chunk in interaction.chunks]
     whole = replayed_ending(interaction) is Outcome.COMPLETE
     if framing is Framing.NONE:
-        pieces = [(b"", False) for _ in pieces]
+        body = [b""] * len(body)
     elif whole and framing is Framing.LENGTH:
-        headers = _with_length(headers, sum(len(data) for data, _ in pieces))
-    elif whole and pieces:
-        pieces[-1] = (pieces[-1][0], False)
+        headers = _with_length(headers, sum(map(len, body)))
     head = downstream.write_head(response.status, headers, framing, extra=marks)
-    steps = encode_chunks(pieces) if downstream.chunked else [data for data, _ in pieces]
-    wire = [head, *steps]
+    parts = [chunk.part for chunk in interaction.chunks]
+    plain = True not in parts and b"" not in body
+    if downstream.chunked and not plain:
+        if whole:
+            parts[-1] = False
+        body = encode_pieces(list(zip(body, parts, strict=True)))
+    end = None
     if interaction.end is not None:
-        wire.append(downstream.last_chunk if whole else b"")
-    return wire
+        end = downstream.last_chunk if whole else b""
+    return Wire(head, body, downstream.chunked and plain, end)
 
 
 def _with_length(headers: Headers, length: int) -> Headers:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from wiretape.core.track import Batch
     from wiretape.server.downstream import Downstream
     from wiretape.server.forwarder import Incoming
+    from wiretape.server.replayed import Wire
     from wiretape.server.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -39,8 +40,9 @@ _log = logging.getLogger(__name__)
 _PORTION_STEPS = 256
 # How late a request may come by accident, for clients and machines have their hiccups.
 _CLOCK_TOLERANCE_NS = 10_000_000
-# How often a client is asked whether it has read, and for how long at most it is waited for: if
-# that can be told, and if it cannot.
+# Whether a client has read is asked at every turn of the event loop for so long, as most read at
+# once; then so often; and so long at most: if that can be told, and if it cannot.
+_READ_SOON_NS = 200_000
 _READ_CHECK_NS = 50_000
 _READ_WAIT_NS = 20_000_000
 _BLIND_WAIT_NS = 1_000_000
@@ -54,14 +56,14 @@ class _Play:
     """One recorded answer on its way to one client.
 
     Attributes:
-        wire: the bytes of each step (head, chunks, end), framed.
+        wire: the bytes of its steps.
         ending: how the answer ends on the wire, as `replayed_ending` says.
         changed: set when the client's socket is full, or the answer has ended.
     """
 
     key: Key
     downstream: Downstream
-    wire: list[bytes]
+    wire: Wire
     ending: Outcome
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     ended: bool = False
@@ -107,6 +109,7 @@ class Replayer:
         self._tracks = _tracks(self.cassettes, self.interactions)
         self._alarm: Alarm | None = None
         self._queues = ReceiveQueues()
+        self._looking: asyncio.Handle | None = None
         self.trace: list[tuple[Key, int]] | None = None
         self.rewind()
 
@@ -217,7 +220,9 @@ class Replayer:
                 self._pump()
 
     def stop(self) -> None:
-        """Let go of the timer; nothing more is sent."""
+        """Let go of the timers; nothing more is sent."""
+        if self._looking is not None:
+            self._looking.cancel()
         if self._alarm is not None:
             self._alarm.close()
             self._alarm = None
@@ -233,7 +238,7 @@ class Replayer:
             self._outbox.extend(schedule.due(now_ns, _PORTION_STEPS))
         while self._outbox:
             if self._must_be_read_first(self._outbox[0], now_ns):
-                self._wake_at(now_ns + _READ_CHECK_NS)
+                self._look_again(now_ns)
                 return
             self._send(self._outbox.popleft(), now_ns)
         self._wake_at(schedule.next_wake_ns())
@@ -261,12 +266,23 @@ class Replayer:
         limit_ns = _BLIND_WAIT_NS if unread is None else _READ_WAIT_NS
         return unread != 0 and now_ns - sent_ns < limit_ns
 
+    def _look_again(self, now_ns: int) -> None:
+        assert self._latest is not None  # noqa: S101  whose client has not read
+        if now_ns - self._latest[1] > _READ_SOON_NS:
+            self._wake_at(now_ns + _READ_CHECK_NS)
+        elif self._looking is None:
+            self._looking = asyncio.get_running_loop().call_soon(self._look)
+
+    def _look(self) -> None:
+        self._looking = None
+        self._pump()
+
     def _send(self, batch: Batch, now_ns: int) -> None:
         play = self._plays.get(batch.play)
         if play is None:
             return  # its client has left in the meantime
         last = batch.first_step + batch.count
-        play.downstream.write(b"".join(play.wire[batch.first_step : last]))
+        play.downstream.write(play.wire.between(batch.first_step, last))
         if batch.ordered:
             self._latest = play, now_ns
         if self.trace is not None:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wiretape.server.framing import BodyDecoder, Framing, FramingError, encode_chunks
+from wiretape.server.framing import BodyDecoder, Framing, FramingError, encode_pieces
 
 chunk_lists = st.lists(st.binary(min_size=1, max_size=40), max_size=8)
 
@@ -61,22 +61,22 @@ def test_pieces_are_given_out_as_they_come(data: st.DataObject, chunks: list[byt
 
 @given(chunk_lists)
 def test_encoding_gives_the_wire_back(chunks: list[bytes]):
-    wire = b"".join(encode_chunks([(each, False) for each in chunks]))
+    wire = b"".join(encode_pieces([(each, False) for each in chunks]))
     assert wire == b"".join(b"%x\r\n%b\r\n" % (len(each), each) for each in chunks)
 
 
 def test_a_chunk_in_pieces_is_encoded_with_its_whole_size():
-    assert encode_chunks([(b"ab", True), (b"", True), (b"c", False)]) == [b"3\r\nab", b"", b"c\r\n"]
+    assert encode_pieces([(b"ab", True), (b"", True), (b"c", False)]) == [b"3\r\nab", b"", b"c\r\n"]
 
 
 def test_a_chunk_that_never_ended_stays_unfinished():
     decoder = BodyDecoder(Framing.CHUNKED)
-    decoder.feed(b"".join(encode_chunks([(b"ab", True)])))
+    decoder.feed(b"".join(encode_pieces([(b"ab", True)])))
     assert decoder.take().pieces == [(b"ab", True)]
 
 
 def test_an_empty_chunk_is_not_mistaken_for_the_last():
-    assert encode_chunks([(b"", False), (b"a", False)]) == [b"", b"1\r\na\r\n"]
+    assert encode_pieces([(b"", False), (b"a", False)]) == [b"", b"1\r\na\r\n"]
 
 
 @pytest.mark.parametrize(
