@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from support.proxies import Proxy
-from support.upstream import LAST, SSE_HEAD, Gate, Seen, chunk, head, scripted_upstream
-from support.wire import PATIENCE_S, ask, connect
+from support.upstream import CLOSE, LAST, SSE_HEAD, Gate, Seen, chunk, head, scripted_upstream
+from support.wire import PATIENCE_S, ask, ask_json, connect
 from wiretape.core.addresses import parse_listen
 
 OK = head("200 OK", "Content-Length: 2") + b"ok"
@@ -290,6 +290,82 @@ async def test_a_stale_upstream_connection_is_replaced_without_the_client_notici
     ):
         assert (await ask(passing.url, "POST", "/", b"1")).body == b"ok"
         assert (await ask(passing.url, "POST", "/", b"2")).body == b"ok"
+
+
+async def test_nothing_is_sent_twice_that_may_not_be(proxy: Proxy):
+    async with (
+        scripted_upstream([OK], [CLOSE], [OK]) as upstream,
+        proxy("passthrough", upstream=upstream.url) as passing,
+    ):
+        assert (await ask(passing.url, "POST", "/", b"1")).body == b"ok"
+        assert (await ask(passing.url, "POST", "/", b"2")).ending == "closed"
+        assert [seen.body for seen in upstream.seen] == [b"1", b"2"]
+    async with (
+        scripted_upstream([OK], [CLOSE], [OK]) as upstream,
+        proxy("passthrough", upstream=upstream.url) as passing,
+    ):
+        assert (await ask(passing.url, "GET", "/1")).body == b"ok"
+        assert (await ask(passing.url, "GET", "/2")).body == b"ok"
+        assert [seen.target for seen in upstream.seen] == ["/1", "/2", "/2"]
+
+
+async def test_large_bodies_share_a_connection(proxy: Proxy):
+    connections: set[int] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.add(id(writer))
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+                await reader.readexactly(length)
+                writer.write(OK)
+        except asyncio.IncompleteReadError:
+            writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with proxy("passthrough", upstream=url) as passing:
+            for _ in range(5):
+                answer = await ask(passing.url, "POST", "/", b"x" * 1_000_000)
+                assert answer.body == b"ok"
+    assert len(connections) == 1
+
+
+async def test_an_upstream_that_refuses_a_long_body_is_heard(proxy: Proxy):
+    refusal = head("413 Too Large", "Content-Length: 2", "Connection: close") + b"no"
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(refusal)
+        writer.close()  # with much unread, which is a reset
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0, limit=2**12) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with proxy("passthrough", upstream=url) as passing:
+            for _ in range(20):
+                answer = await ask(passing.url, "POST", "/", b"x" * 3_000_000)
+                assert (answer.status, answer.body) == (413, b"no")
+
+
+async def test_a_name_that_no_host_can_have_is_unreachable(proxy: Proxy, tmp_path: Path):
+    async with proxy("record", upstream="http://a..b:1", cassette="name") as recording:
+        answer = await ask_json(recording.url, "/v1/chat/completions", {})
+    assert answer.status == 502
+    assert entries(tmp_path / "name.yaml")[-1]["outcome"] == "upstream_unreachable"
+
+
+async def test_a_stop_that_cuts_an_answer_read_on_does_not_call_it_complete(
+    proxy: Proxy, tmp_path: Path
+):
+    async with scripted_upstream([head("200 OK"), b"data: 1\n\n", Gate()]) as upstream:
+        settings = {"cassette": "on", "keep_reading": True, "grace_s": 0.0}
+        async with proxy("record", upstream=upstream.url, **settings) as recording:
+            client = await connect(recording.url)
+            await client.send("POST", "/v1/chat/completions", b"{}")
+            await client.head()
+            assert await client.chunk() == b"data: 1\n\n"
+        client.close()
+    assert entries(tmp_path / "on.yaml")[-1]["outcome"] != "complete"
 
 
 async def test_two_answers_on_one_upstream_connection_do_not_mix(proxy: Proxy):

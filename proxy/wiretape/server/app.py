@@ -86,9 +86,10 @@ class App:
 
     async def close(self) -> None:
         """Let go of the upstream. Sessions are closed by whoever reports on them."""
-        for task in self.in_flight:
-            task.cancel()
-        await asyncio.gather(*self.in_flight, return_exceptions=True)
+        while self.in_flight:  # one that is cancelled may leave its answer to another
+            for task in self.in_flight:
+                task.cancel()
+            await asyncio.gather(*self.in_flight, return_exceptions=True)
         if self._upstream is not None:
             await self._upstream.close()
 

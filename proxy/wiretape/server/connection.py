@@ -7,7 +7,10 @@ for what arrived before a connection broke. Which connection serves which reques
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import re
+import select
 from typing import TYPE_CHECKING
 
 from aiohttp.http import HttpProcessingError, HttpResponseParser
@@ -36,9 +39,6 @@ class UpstreamConnection(asyncio.Protocol):
     Args:
         freed: called when an exchange has ended and another may begin.
         lost: called when the connection is gone.
-
-    Attributes:
-        uses: how many exchanges have begun on it.
     """
 
     def __init__(
@@ -46,7 +46,6 @@ class UpstreamConnection(asyncio.Protocol):
         freed: Callable[[UpstreamConnection], None],
         lost: Callable[[UpstreamConnection], None],
     ) -> None:
-        self.uses = 0
         self._freed = freed
         self._lost = lost
         self._loop = asyncio.get_running_loop()
@@ -61,7 +60,6 @@ class UpstreamConnection(asyncio.Protocol):
     def begin(self, request: bytes, *, skip_body: bool) -> Exchange:
         """Send a request that is wholly in these bytes; its response comes into the exchange."""
         assert self._transport is not None  # noqa: S101  it is connected
-        self.uses += 1
         self._should_close = False
         self._exchange = exchange = Exchange(self, skip_body=skip_body)
         self._transport.write(request)
@@ -75,6 +73,11 @@ class UpstreamConnection(asyncio.Protocol):
         exchange = self.begin(head, skip_body=skip_body)
         self._upload = self._loop.create_task(self._send(body, exchange, chunked=chunked))
         return exchange
+
+    def quiet(self) -> bool:
+        """Whether nothing has come that was not asked for, as a close or an error would."""
+        descriptor = self._descriptor()
+        return descriptor is not None and not _readable(descriptor)
 
     def pause(self) -> None:
         """Let nothing more come for now."""
@@ -93,7 +96,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Connected. A read takes no more than may wait, for it may wait for long."""
+        """Connected. A plain read takes no more than may wait, for it may wait for long."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101  a stream's
         self._transport = transport
         if hasattr(transport, "max_size"):  # as asyncio's own plain transports have it
@@ -115,6 +118,8 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The connection is gone; without an error if the upstream closed it."""
+        if isinstance(exc, ConnectionError):
+            self._receive_what_is_left()
         self._transport = None
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
@@ -133,9 +138,30 @@ class UpstreamConnection(asyncio.Protocol):
         if writable is not None and not writable.done():
             writable.set_result(None)
 
+    def _receive_what_is_left(self) -> None:
+        """Read on where writing has failed.
+
+        An upstream that refuses a long request answers, closes, and has the rest of it fail. Its
+        answer is here by then, and asyncio would not look.
+        """
+        transport, descriptor = self._transport, self._descriptor()
+        if transport is None or descriptor is None or transport.get_extra_info("sslcontext"):
+            return
+        with contextlib.suppress(OSError):
+            while self._exchange is not None:
+                data = os.read(descriptor, UNTAKEN_LIMIT_BYTES)
+                if not data:
+                    break
+                self.data_received(data)
+
+    def _descriptor(self) -> int | None:
+        sock = None if self._transport is None else self._transport.get_extra_info("socket")
+        return None if sock is None else sock.fileno()
+
     def _receive_heads(self, exchange: Exchange, data: bytes) -> bytes:
         """Have heads parsed, one at a time, and return what follows the final one."""
         exchange.began = True
+        exchange.renew()
         data = self._head + data
         self._head = b""
         while True:
@@ -152,8 +178,8 @@ class UpstreamConnection(asyncio.Protocol):
                 text = " ".join(error.message.rstrip("\n ^").split())
                 exchange.fail(f"its response is not HTTP: {text}")
                 return b""
+            self._should_close = message.should_close or message.upgrade
             if message.code not in _INTERIM or message.code == _SWITCHING_PROTOCOLS:
-                self._should_close = message.should_close or message.upgrade
                 exchange.feed_head(message)
                 return data
 
@@ -179,7 +205,9 @@ class UpstreamConnection(asyncio.Protocol):
         self._exchange = None
         clean = exchange.let_go()
         uploading = self._upload is not None and not self._upload.done()
-        if clean and not self._should_close and not uploading:
+        # What has not been sent of a request that was answered early would come before the next.
+        unsent = self._transport is None or self._transport.get_write_buffer_size()
+        if clean and not self._should_close and not uploading and not unsent:
             self._upload = None
             self.resume()
             self._freed(self)
@@ -209,6 +237,12 @@ class UpstreamConnection(asyncio.Protocol):
         upload, self._upload = self._upload, None
         if upload is not None:
             upload.cancel()
+
+
+def _readable(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 # The parser would tell it to stop reading, were it to parse bodies.

@@ -59,12 +59,13 @@ class Exchange:
         lost: its connection is gone.
         lost_with: the error that it went with; None if it was closed in order.
         listener: is called whenever more has come, in place of whoever would wait for it.
+        held: nothing more comes, for who is to take it is slow.
     """
 
     __slots__ = (
         "__weakref__",
         "_decoder",
-        "_held",
+        "_news",
         "_skip_body",
         "_source",
         "_untaken_bytes",
@@ -74,6 +75,7 @@ class Exchange:
         "framing",
         "given_up",
         "headers",
+        "held",
         "listener",
         "lost",
         "lost_with",
@@ -96,11 +98,12 @@ class Exchange:
         self.lost = False
         self.lost_with: BaseException | None = None
         self.listener: Callable[[], None] | None = None
+        self.held = False
         self._source: Source | None = source
         self._skip_body = skip_body
         self._decoder: BodyDecoder | None = None
         self._untaken_bytes = 0
-        self._held = False
+        self._news = 0
         self._waiter: asyncio.Future[None] | None = None
 
     @property
@@ -172,22 +175,22 @@ class Exchange:
     def hold(self) -> None:
         """Let nothing more come until `release` or `read`: who is to take it is slow."""
         if self._source is not None:
-            self._held = True
+            self.held = True
             self._source.pause()
 
     def release(self) -> None:
         """Let more come."""
-        if self._held:
-            self._held = False
+        if self.held:
+            self.held = False
             if self._source is not None:
                 self._source.resume()
 
     @property
-    def silence(self) -> object | None:
-        """Another object after each arrival; None while nothing is waited for."""
+    def silence(self) -> int | None:
+        """Another number after each arrival; None while nothing is waited for."""
         if self.listener is None or self._decoder is None:
-            return self._waiter
-        return None if self._held else self._decoder.batch
+            return None if self._waiter is None else self._news
+        return None if self.held else self._news
 
     def close(self) -> None:
         """Let go: at once and for good if the body has not ended, else nothing happens."""
@@ -216,6 +219,7 @@ class Exchange:
         except FramingError as error:
             self.error = str(error)
         self._untaken_bytes += len(data)
+        self._news += 1
         if self.listener is not None:
             self.listener()
         else:
@@ -244,8 +248,8 @@ class Exchange:
         return self.error is None and self._decoder is not None and not self._decoder.excess
 
     def renew(self) -> None:
-        """Begin the wait of whoever waits anew: something has been sent."""
-        self._wake()
+        """Begin the wait of whoever waits anew: something has been sent, or has come."""
+        self._news += 1
 
     def give_up(self) -> None:
         """Tell whoever waits that nothing has come for too long."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wiretape.core.model import Body, Outcome
-from wiretape.errors import CassetteError, JournalError, UpstreamError
+from wiretape.errors import JournalError, UpstreamError
 from wiretape.server.downstream import error_answer
 from wiretape.server.recorder import Unrecorded
 from wiretape.server.relay import Relay, end
@@ -146,15 +146,15 @@ class Forwarder:
             finally:
                 if isinstance(incoming.body, StreamedBody):
                     record = _begin(recorder, incoming, incoming.body.body())
-        except CassetteError:
-            if exchange is not None:
-                exchange.close()
-            raise
         except UpstreamError as error:
             await _answer_for_upstream(incoming, downstream, record, error)
             return
         except asyncio.CancelledError:
             record.client_left()
+            raise
+        except BaseException:
+            if exchange is not None:
+                exchange.close()
             raise
         try:
             await Relay(exchange, downstream, record).run()

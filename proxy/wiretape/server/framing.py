@@ -120,7 +120,7 @@ class BodyDecoder:
 
     def _feed_chunked(self, data: bytes) -> None:
         if self._trailer:
-            self._feed_trailer(data)
+            self._feed_trailer(data, 0)
             return
         data = self._line + data
         self._line = b""
@@ -148,7 +148,7 @@ class BodyDecoder:
             if size is None:
                 size = _chunk_size(line, position)
                 if size == 0:
-                    self._feed_trailer(data[line_end:])
+                    self._feed_trailer(data[line_end:], position)
                     return position
             start = line_end + 2
             end = start + size
@@ -179,13 +179,13 @@ class BodyDecoder:
             self._closing = self._closing[len(closing) :]
         return position
 
-    def _feed_trailer(self, data: bytes) -> None:
+    def _feed_trailer(self, data: bytes, position: int) -> None:
         self._trailer += data
         end = self._trailer.find(b"\r\n\r\n")
         self.complete = end >= 0
         self.excess = self.complete and len(self._trailer) > end + 4
         if len(self._trailer) > _LINE_LIMIT_BYTES and not self.complete:
-            raise FramingError("the trailer section is too long")
+            raise _BrokenAtError("the trailer section is too long", position)
 
 
 def chunks_in_parts(chunks: Sequence[bytes]) -> list[bytes]:

@@ -65,7 +65,7 @@ class _Unchanged(Generic[_Subject]):
         before, self._seen = self._seen, {}
         for subject, state in subjects:
             known, count = before.get(subject, (None, -1))
-            self._seen[subject] = (state, count + 1 if state is known else 0)
+            self._seen[subject] = (state, count + 1 if state == known else 0)
         return [(subject, count) for subject, (_, count) in self._seen.items()]
 
 

@@ -11,7 +11,9 @@ from wiretape.server.connection import UpstreamConnection
 if TYPE_CHECKING:
     import ssl
 
-_KEEP_S = 15.0
+# Shorter than servers keep theirs, for a request must not meet one that is about to be closed:
+# uvicorn's and Node's default is five seconds.
+_KEEP_S = 4.0
 _HAPPY_EYEBALLS_S = 0.25  # RFC 8305, section 5
 
 
@@ -37,7 +39,12 @@ class Pool:
 
     def spare(self) -> UpstreamConnection | None:
         """A connection that was kept; the upstream may be about to close it."""
-        return self._idle.popitem()[0] if self._idle else None
+        while self._idle:
+            connection = self._idle.popitem()[0]
+            if connection.quiet():
+                return connection
+            connection.abort()
+        return None
 
     async def connect(self) -> UpstreamConnection:
         """A new connection.

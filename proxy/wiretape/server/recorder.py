@@ -114,7 +114,7 @@ class Recorder:
 
         Many are asked together, and until then nobody can have got an answer.
         """
-        if self._stops:
+        if self._stops or self.failure is not None:
             self.write(text)
             return
         if not self._unwritten:

@@ -62,7 +62,7 @@ class Relay:
         exchange.listener = self._pass_on
         try:
             self._pass_on()
-            while self._outcome is None and self._failure is None:
+            while not self._stopped:
                 await self._change()
         finally:
             exchange.listener = None
@@ -76,7 +76,7 @@ class Relay:
 
     async def _change(self) -> None:
         """Wait for the end, a failure, or a slow client to have read enough."""
-        if self._downstream.paused:
+        if self._downstream.paused or self._exchange.held:  # it may have read enough by now
             await self._downstream.drain()
             self._exchange.release()
             self._pass_on()
@@ -87,11 +87,15 @@ class Relay:
         finally:
             self._changed = None
 
+    @property
+    def _stopped(self) -> bool:
+        return self._outcome is not None or self._failure is not None
+
     def _pass_on(self) -> None:
         """Pass on what has come, if the client reads."""
         exchange, downstream = self._exchange, self._downstream
         try:
-            while exchange.ready and self._outcome is None and not downstream.paused:
+            while exchange.ready and not self._stopped and not downstream.paused:
                 batch, self._outcome = exchange.take()
                 self._record.chunks(batch.pieces, self._outcome)
                 wire = self._head + self._wire(batch)
@@ -101,9 +105,9 @@ class Relay:
                 downstream.write(wire)
         except Exception as error:  # noqa: BLE001  it is raised where the answer is waited for
             self._failure = error
-        if downstream.paused and self._outcome is None:
+        if downstream.paused and not self._stopped:
             exchange.hold()
-        elif self._outcome is None and self._failure is None:
+        elif not self._stopped:
             return
         if self._changed is not None and not self._changed.done():
             self._changed.set_result(None)

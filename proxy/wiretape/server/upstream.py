@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _AT_ONCE_BYTES = 256 * 1024
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE", "TRACE", "CONNECT"})
+# Which may be sent again when nobody knows whether they have been served (RFC 9110, 9.2.2).
+_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _ERROR_NUMBER = re.compile(r"\[Errno (\d+)\]")
 
@@ -83,13 +85,23 @@ class Upstream:
             length = len(body) if body or method not in _BODILESS else None
         head = self._head(method, target, headers, length, chunked=not isinstance(body, bytes))
         skip_body = method == "HEAD"
-        if isinstance(body, bytes):
-            if len(body) <= _AT_ONCE_BYTES:
-                return await self._ask(head + body, skip_body=skip_body)
-            body = _pieces(body)
-        # On a new connection: what was taken from the body could not be sent again.
-        connection = await self._connect()
-        exchange = connection.begin_upload(head, body, chunked=length is None, skip_body=skip_body)
+
+        def begin(connection: UpstreamConnection) -> Exchange:
+            if isinstance(body, bytes) and len(body) <= _AT_ONCE_BYTES:
+                return connection.begin(head + body, skip_body=skip_body)
+            pieces = _pieces(body) if isinstance(body, bytes) else body
+            chunked = length is None
+            return connection.begin_upload(head, pieces, chunked=chunked, skip_body=skip_body)
+
+        spare = self._pool.spare()
+        exchange = begin(spare or await self._connect())
+        if await self._headed(exchange):
+            return exchange
+        never_began = not exchange.began and not exchange.given_up
+        if spare is None or method not in _IDEMPOTENT or not never_began:
+            raise self._no_head(exchange)
+        # It had most likely been closed before it saw the request: a new one will not have been.
+        exchange = begin(await self._connect())
         if not await self._headed(exchange):
             raise self._no_head(exchange)
         return exchange
@@ -99,24 +111,10 @@ class Upstream:
         self._patience.stop()
         await self._pool.close()
 
-    async def _ask(self, request: bytes, *, skip_body: bool) -> Exchange:
-        spare = self._pool.spare()
-        if spare is not None:
-            exchange = spare.begin(request, skip_body=skip_body)
-            if await self._headed(exchange):
-                return exchange
-            if exchange.began or exchange.given_up:
-                raise self._no_head(exchange)
-            # It was closed before it saw the request: a new one will not have been.
-        exchange = (await self._connect()).begin(request, skip_body=skip_body)
-        if not await self._headed(exchange):
-            raise self._no_head(exchange)
-        return exchange
-
     async def _connect(self) -> UpstreamConnection:
         try:
             return await self._pool.connect()
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # the latter for a name that no host can have
             outcome = Outcome.UPSTREAM_UNREACHABLE
             raise UpstreamError(self.base_url, _why_unreachable(error), outcome) from error
 
@@ -178,9 +176,8 @@ def _without_credentials(url: str) -> tuple[str, str]:
 def _host_field(base_url: str) -> str:
     """The upstream's name as Host has it: without the scheme's own port."""
     parts = urlsplit(base_url)
-    if parts.port == _DEFAULT_PORTS.get(parts.scheme):
-        return parts.netloc.rpartition(":")[0]
-    host = parts.netloc
+    own_port = parts.port == _DEFAULT_PORTS.get(parts.scheme)
+    host = parts.netloc.rpartition(":")[0] if own_port else parts.netloc
     return host if host.isascii() else host.encode("idna").decode()
 
 
@@ -194,7 +191,9 @@ def _encoded(head: str) -> bytes:
     return (line + line_end).encode("utf-8", "surrogateescape") + coded
 
 
-def _why_unreachable(error: OSError) -> str:
+def _why_unreachable(error: OSError | UnicodeError) -> str:
+    if isinstance(error, UnicodeError):
+        return f"its name is none that a host can have: {error}"
     if isinstance(error, ssl.SSLCertVerificationError):
         text = f"its certificate is not trusted: {error}"
         return f"{text}; trust its issuer with --upstream-ca FILE"

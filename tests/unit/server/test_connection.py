@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 
 import pytest
@@ -21,12 +22,16 @@ class Wire(asyncio.Transport):
         self.closed = False
         self.paused = False
         self.sent = b""
+        self.unsent_bytes = 0
 
     def is_closing(self) -> bool:
         return self.closed
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.sent += data
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent_bytes
 
     def abort(self) -> None:
         self.closed = True
@@ -252,6 +257,66 @@ async def test_an_answer_before_the_whole_body_was_sent_costs_the_connection():
     assert upstream.wire.closed
     assert not upstream.freed
     await turns()
+
+
+async def test_what_is_unsent_of_a_request_never_comes_before_the_next():
+    upstream = Upstream()
+    upstream.wire.unsent_bytes = 1
+    upstream.says(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")
+    assert upstream.exchange.complete
+    assert upstream.wire.closed
+    assert not upstream.freed
+
+
+async def test_an_interim_head_that_says_close_is_no_end_of_what_follows():
+    upstream = Upstream()
+    upstream.says(b"HTTP/1.1 103 Early Hints\r\nConnection: close\r\n\r\n")
+    upstream.says(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    assert (upstream.exchange.status, upstream.exchange.error) == (200, None)
+    assert upstream.exchange.complete
+
+
+async def test_each_arrival_and_each_renewal_begins_the_wait_anew():
+    upstream = Upstream()
+    exchange = upstream.exchange
+    assert exchange.silence is None  # nobody waits
+    waiting = asyncio.create_task(exchange.head())
+    await turns()
+    said = [exchange.silence]
+    upstream.says(b"HTTP/1.1 100 Continue\r\n\r\n")
+    said.append(exchange.silence)
+    upstream.says(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")
+    assert await waiting
+    for _ in range(2):
+        reading = asyncio.create_task(exchange.read())
+        await turns()
+        said.append(exchange.silence)
+        upstream.says(b"a")
+        await reading
+    assert exchange.silence is None
+    exchange.listener = lambda: None
+    said.append(exchange.silence)
+    upstream.says(b"a")
+    said.append(exchange.silence)
+    exchange.renew()
+    said.append(exchange.silence)
+    assert None not in said
+    assert len(set(said)) == len(said)
+    exchange.hold()
+    assert exchange.silence is None
+
+
+async def test_an_answer_is_read_although_the_rest_of_the_request_cannot_be_written():
+    ours, theirs = socket.socketpair()
+    _, connection = await asyncio.get_running_loop().create_connection(
+        lambda: UpstreamConnection(lambda _: None, lambda _: None), sock=ours
+    )
+    theirs.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno")
+    theirs.close()
+    exchange = connection.begin(b"POST", skip_body=False)
+    assert await exchange.head()
+    batch, outcome = await exchange.read()
+    assert (exchange.status, batch.pieces, outcome) == (413, [(b"no", False)], Outcome.COMPLETE)
 
 
 async def test_a_body_that_breaks_off_is_an_error():

@@ -124,3 +124,11 @@ def test_only_a_body_framed_by_closing_is_completed_by_it():
 def test_no_body_is_complete_from_the_start():
     assert BodyDecoder(Framing.NONE).complete
     assert BodyDecoder(Framing.LENGTH, 0).complete
+
+
+def test_what_came_before_a_trailer_without_end_goes_on_as_it_is():
+    decoder = BodyDecoder(Framing.CHUNKED)
+    with pytest.raises(FramingError, match="trailer"):
+        decoder.feed(b"2\r\nok\r\n0\r\n" + b"X: y\r\n" * 60_000)
+    assert decoder.batch.pieces == [(b"ok", False)]
+    assert b"".join(decoder.batch.wire) == b"2\r\nok\r\n"

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
-from wiretape.core.model import EMPTY_BODY, Outcome
+import pytest
+
+from wiretape.core.model import EMPTY_BODY, Body, Outcome
+from wiretape.errors import JournalError
 from wiretape.server.recorder import Recorder
 
 
@@ -28,3 +32,24 @@ async def test_a_stream_that_ends_no_event_costs_the_same_for_each_chunk(tmp_pat
     record.end(Outcome.COMPLETE)
     recorder.close()
     assert Watched.looks <= 2000
+
+
+async def test_once_it_cannot_be_written_nothing_is_kept_of_what_passes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def fail(*_: object) -> None:
+        raise JournalError(tmp_path, "the disk is full")
+
+    recorder = Recorder(tmp_path / "full.yaml", "http://127.0.0.1:11434")
+    recorder.begin("POST", "/", (), EMPTY_BODY)
+    monkeypatch.setattr("wiretape.cassette.journal.Journal.write", fail)
+    recorder.flush()
+    assert recorder.failure is not None
+    body = Body.of(b"x" * 1_000_000)
+    tracemalloc.start()
+    for _ in range(10):
+        recorder.begin("POST", "/", (), body)
+    kept_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept_bytes < 1_000_000
+    recorder.discard()

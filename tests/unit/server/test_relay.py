@@ -1,0 +1,134 @@
+"""Passing an answer on, with a client whose socket is full when the test says so."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from wiretape.server.connection import UpstreamConnection
+from wiretape.server.recorder import Unrecorded
+from wiretape.server.relay import Relay
+
+HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+class Wire(asyncio.Transport):
+    """The connection to the upstream; notes whether that may send."""
+
+    reads = True
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Nothing is asked of anybody."""
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def pause_reading(self) -> None:
+        self.reads = False
+
+    def resume_reading(self) -> None:
+        self.reads = True
+
+    def abort(self) -> None:
+        self.reads = False
+
+
+class Client:
+    """In the place of a `Downstream`."""
+
+    chunked = True
+    last_chunk = b"0\r\n\r\n"
+
+    def __init__(self) -> None:
+        self.sent = b""
+        self.reads = asyncio.Event()
+        self.reads.set()
+        self.full_with_next = False
+
+    @property
+    def paused(self) -> bool:
+        return not self.reads.is_set()
+
+    def write_head(self, *_: Any, **__: Any) -> bytes:
+        return b"HEAD "
+
+    def write(self, data: bytes) -> None:
+        self.sent += data
+        if self.full_with_next:
+            self.reads.clear()
+
+    async def drain(self) -> None:
+        await self.reads.wait()
+
+
+class Failing(Unrecorded):
+    """A record that fails once."""
+
+    failed = False
+
+    def chunks(self, *_: Any) -> None:
+        if not self.failed:
+            self.failed = True
+            raise ValueError("a bug")
+
+
+class Passage:
+    """An answer that is passed on, and both of its ends."""
+
+    def __init__(self, record: Unrecorded) -> None:
+        self.client = Client()
+        self.wire = Wire()
+        self.upstream = UpstreamConnection(lambda _: None, lambda _: None)
+        self.upstream.connection_made(self.wire)
+        exchange = self.upstream.begin(b"", skip_body=False)
+        self.upstream.data_received(HEAD)
+        client: Any = self.client
+        self.task = asyncio.create_task(Relay(exchange, client, record).run())
+
+    async def turns(self) -> None:
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+
+async def test_a_client_that_has_read_by_the_time_somebody_looks_gets_the_rest():
+    passage = Passage(Unrecorded())
+    await passage.turns()
+    passage.client.full_with_next = True
+    passage.upstream.data_received(b"1\r\na\r\n")
+    assert not passage.wire.reads
+    passage.client.full_with_next = False
+    passage.client.reads.set()  # in the same turn of the loop
+    await passage.turns()
+    assert passage.wire.reads
+    passage.upstream.data_received(b"1\r\nb\r\n0\r\n\r\n")
+    async with asyncio.timeout(5):
+        await passage.task
+    assert passage.client.sent == b"HEAD 1\r\na\r\n1\r\nb\r\n0\r\n\r\n"
+
+
+async def test_a_slow_client_gets_the_rest_when_it_reads_again():
+    passage = Passage(Unrecorded())
+    await passage.turns()
+    passage.client.full_with_next = True
+    passage.upstream.data_received(b"1\r\na\r\n")
+    await passage.turns()
+    assert not passage.wire.reads
+    passage.client.full_with_next = False
+    passage.client.reads.set()
+    await passage.turns()
+    assert passage.wire.reads
+    passage.upstream.data_received(b"0\r\n\r\n")
+    async with asyncio.timeout(5):
+        await passage.task
+
+
+async def test_after_a_failure_nothing_more_is_passed_on():
+    passage = Passage(Failing())
+    await passage.turns()
+    passage.upstream.data_received(b"1\r\na\r\n")
+    passage.upstream.data_received(b"1\r\nb\r\n")
+    with pytest.raises(ValueError, match="a bug"):
+        await passage.task
+    assert passage.client.sent == b"HEAD "
