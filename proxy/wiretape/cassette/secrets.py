@@ -57,8 +57,8 @@ _SHAPES: tuple[tuple[str, bytes], ...] = (
     ("sendgrid", _START + rb"SG\.([A-Za-z0-9_-]{16,200}\.[A-Za-z0-9_-]{16,})"),
     (
         "private-key",
-        rb"-----BEGIN[A-Z0-9 %+]{1,30}PRIVATE(?: |%20|\+)KEY(?:(?: |%20|\+)BLOCK)?-----(?!REDA)"
-        + _KEY_LINES,
+        rb"-----BEGIN[A-Z0-9 %+]{1,30}PRIVATE(?: |%20|\+)KEY(?:(?: |%20|\+)BLOCK)?-----"
+        rb"(?:\s|\\+[nr]|data:)*+(?!REDA)" + _KEY_LINES,
     ),
     (
         "bearer",

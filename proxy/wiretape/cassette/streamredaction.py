@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from wiretape.cassette.secrets import CONTEXT_BYTES
 from wiretape.cassette.watched import Lane, Written
 
 if TYPE_CHECKING:
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
 # The texts that models stream piece by piece, in every dialect; the value up to its quote.
 _DELTA = re.compile(
     rb'"(content|text|arguments|partial_json|delta|thinking|reasoning|reasoning_content|response'
-    rb'|refusal|input)":[ ]?"((?:[^"\\]|\\.|\\\Z)+|\Z)',
+    rb'|refusal|input)":[ ]?"((?:[^"\\]++|\\.|\\\Z)++|\Z)',
     re.DOTALL,
 )
-_REST_OF_DELTA = re.compile(rb'(?:[^"\\]|\\.|\\\Z)*', re.DOTALL)
+_REST_OF_DELTA = re.compile(rb'(?:[^"\\]++|\\.|\\\Z)*+', re.DOTALL)
 _STREAMED = ("event-stream", "ndjson", "jsonl")
 _RAW = b""
 _LONGEST_KEY_BYTES = 32
@@ -89,7 +90,7 @@ class StreamRedactor:
         self._after = b""
         self._after_key = _RAW
         self._lead = b""  # what is still to come before the next text
-        self._passed: bytes | None = None  # the end of what nothing but `_alike` was told of
+        self._passed = b""  # the end of what nothing but `_alike` was told of
 
     def take(self, pieces: Pieces) -> Safe:
         """Take some chunks, as (bytes, part), and tell how they are to be written."""
@@ -124,7 +125,7 @@ class StreamRedactor:
         if whole is None:
             return False
         lane.add_plain(whole)
-        self._passed = whole
+        self._pass(data)
         return True
 
     def _take_alike(self, pieces: Pieces) -> int:
@@ -142,7 +143,7 @@ class StreamRedactor:
             data = self._after + data
         texts = data.split(between)
         if not self._open and texts.pop(0):
-            return len(pieces) * self._take_between(data)
+            return len(pieces) * self._take_between(data, _joined(pieces))
         escaped = self._escaped and len(texts) == 1
         last = texts.pop()
         end = _end_of_text(last, escaped=escaped)
@@ -162,19 +163,27 @@ class StreamRedactor:
         if whole is None:
             return 0
         lane.add_plain(whole)
-        self._passed = whole
+        self._pass(_joined(pieces[:count]))
         self._open = _RAW if after else self._after_key
-        self._escaped = not after and _breaks_off_in_escape(text, escaped=escaped)
+        self._escaped = not after and _breaks_off_in_escape(last, escaped=escaped)
         self._after, self._lead = after, between[len(after) :]
         return count
 
-    def _take_between(self, data: bytes) -> bool:
-        """Take bytes that end before the next text begins."""
+    def _take_between(self, data: bytes, new: bytes) -> bool:
+        """Take bytes that end before the next text begins.
+
+        Args:
+            data: all that has come since the last text.
+            new: what of it has come now.
+        """
         if not self._between.startswith(data):
             return False
         self._after, self._lead = data, self._between[len(data) :]
-        self._passed = self._passed or b""
+        self._pass(new)
         return True
+
+    def _pass(self, data: bytes) -> None:
+        self._passed = (self._passed + data[-CONTEXT_BYTES:])[-CONTEXT_BYTES:]
 
     def _take_plain(self, data: bytes) -> bool:
         """Take any bytes, if nothing in them looks like a secret."""
@@ -221,6 +230,7 @@ class StreamRedactor:
 
     def _look_at(self, chunk: Written) -> list[Written]:
         data = chunk.data
+        self._alike = None  # entered for the chunk before, perhaps; nobody asks it about this one
         touched = self._lane(_RAW).feed(chunk, 0, data)
         if not self._streamed:
             return touched
@@ -295,12 +305,12 @@ class StreamRedactor:
             self._alike = self._lane(key)
             self._between = between
             self._lead = between[len(self._after) :]
-            self._passed = None
+            self._passed = b""
 
     def _leave_alike(self) -> None:
         if self._alike is not None:
-            if self._passed is not None:
-                self._lane(_RAW).restart(self._passed + self._after)
+            raw = self._lane(_RAW)
+            raw.add_plain(raw.text + self._passed)
             self._alike = None
             inside = not self._open and not self._after.endswith(b"\n")
             self._unread = self._after[-_LONGEST_KEY_BYTES:] if inside else b""
@@ -343,6 +353,8 @@ def _end_of_text(data: bytes, *, escaped: bool) -> int:
 
 
 def _breaks_off_in_escape(data: bytes, *, escaped: bool = False) -> bool:
+    if not data:
+        return escaped
     data = data[int(escaped) :]
     return (len(data) - len(data.rstrip(b"\\"))) % 2 == 1
 

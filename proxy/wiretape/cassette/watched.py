@@ -6,6 +6,7 @@ one text.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,9 @@ WATCHED_BYTES = 512
 LONGEST_BYTES = 8 * 1024
 """A secret is followed up to this length."""
 
+# Line ends inside a secret, as private keys have them, are layout: chunks keep their form, and so
+# their length as written, when a secret in them is replaced.
+_LAYOUT = re.compile(rb"[^ -~]+(?:data: ?)?")
 # The beginning of an escape says not yet whether the secret goes on.
 _UNDECIDED_BYTES = 4
 
@@ -120,11 +124,6 @@ class Lane:
         if self._settled:
             self._settled = max(0, self._settled - len(text) + len(self.text))
 
-    def restart(self, data: bytes) -> None:
-        """Go on after some bytes that are known to be plain, whatever came before them."""
-        self.text = data[-CONTEXT_BYTES:]
-        self._settled = 0
-
     def _suspect(self, new_bytes: int) -> int | None:
         """Where the first thing is that may be, or become, a secret not yet found."""
         start = max(self._settled, len(self.text) - WATCHED_BYTES - new_bytes)
@@ -135,7 +134,9 @@ class Lane:
 
     def _replace(self, found: Found) -> list[Written]:
         touched = []
-        replacement = stand_in(found.kind, found.end - found.start)
+        replacement = bytearray(stand_in(found.kind, found.end - found.start))
+        for kept in _LAYOUT.finditer(self.text, found.start, found.end):
+            replacement[kept.start() - found.start : kept.end() - found.start] = kept[0]
         for piece in self.pieces:
             start = max(found.start, self._settled, piece.start)
             end = min(found.end, piece.start + piece.length)

@@ -41,7 +41,7 @@ class Lane:
         paused: its client does not read.
         joined: others wait for it; false once it was given up, until it goes on.
         clock_ns: when the recording began, as it were: what its times are counted from.
-        clocked: that is its cluster's clock, or was when it came.
+        clocked: it goes by a clock that is or was its cluster's; if not, by its own.
         own_ns: what `clock_ns` would be by its own arrival.
         held: it could go on but for lanes that are absent, that is not `live`.
         held_since_ns: from when those are to blame; None unless held.
@@ -138,6 +138,11 @@ class Lane:
         self.clock_ns = clock_ns
         self.last_ns = self.floor_ns = clock_ns + int(self.track.request_at_us * self._scale)
 
+    def held_back(self) -> bool:
+        """Whether the order has made the next step later than its time."""
+        own_ns = self.clock_ns + int(self._ats_us[self.step] * self._scale)
+        return self.floor_ns > max(own_ns, self.last_ns)
+
     def ideal_ns(self) -> int:
         """When the next step is due, if nothing stands in its way."""
         own_ns = self.clock_ns + int(self._ats_us[self.step] * self._scale)
@@ -202,8 +207,9 @@ class Cluster:
         """Find out what a lane that has come counts its times from.
 
         One clock spans all lanes, as it did when they were recorded: a request that is late by a
-        little, as some always is, would else hold up all others, and then the next one. The clock
-        is that of the earliest, for a request can be late by accident but not early.
+        little, as some always is, would else hold up all others, and then the next one. Of those
+        that are near to each other the earliest sets it, for a request can be late by accident but
+        not early. One that comes later than that sets it for those that follow.
 
         Returns:
             The time at which the recording began, as it were; and the lanes that have been moved
@@ -220,10 +226,11 @@ class Cluster:
             lane.clocked = False
             return own_ns, []
         self._clock_ns = own_ns
-        later = [each for each in self.lanes if each.clocked and each.clock_ns > own_ns]
         moved: list[Lane] = []
-        for other in later:
-            other.clocked = other.own_ns <= own_ns + tolerance_ns
+        for other in self.lanes:
+            if other is lane or not other.clocked or other.over or other.clock_ns <= own_ns:
+                continue
+            other.clocked = other.own_ns <= own_ns + tolerance_ns and not other.held_back()
             if other.clocked:
                 other.go_by(own_ns)
                 moved.append(other)

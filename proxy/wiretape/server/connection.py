@@ -50,6 +50,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._lost = lost
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
+        self._incoming: select.poll | None = None
         self._exchange: Exchange | None = None
         self._parser: HttpResponseParser | None = None
         self._head = b""
@@ -76,8 +77,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def quiet(self) -> bool:
         """Whether nothing has come that was not asked for, as a close or an error would."""
-        descriptor = self._descriptor()
-        return descriptor is not None and not _readable(descriptor)
+        return self._incoming is not None and not self._incoming.poll(0)
 
     def pause(self) -> None:
         """Let nothing more come for now."""
@@ -99,6 +99,10 @@ class UpstreamConnection(asyncio.Protocol):
         """Connected. A plain read takes no more than may wait, for it may wait for long."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101  a stream's
         self._transport = transport
+        descriptor = self._descriptor()
+        if descriptor is not None:
+            self._incoming = select.poll()
+            self._incoming.register(descriptor, select.POLLIN)
         if hasattr(transport, "max_size"):  # as asyncio's own plain transports have it
             transport.max_size = UNTAKEN_LIMIT_BYTES
 
@@ -237,12 +241,6 @@ class UpstreamConnection(asyncio.Protocol):
         upload, self._upload = self._upload, None
         if upload is not None:
             upload.cancel()
-
-
-def _readable(descriptor: int) -> bool:
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(0))
 
 
 # The parser would tell it to stop reading, were it to parse bodies.

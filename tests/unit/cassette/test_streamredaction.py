@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 
 import pytest
 
@@ -9,6 +10,7 @@ from support.planted import PLANTED, grep
 from wiretape.cassette.secrets import Secrets
 from wiretape.cassette.streamredaction import StreamRedactor
 from wiretape.cassette.watched import Written
+from wiretape.cassette.writer import chunk_text
 
 SECRETS = Secrets()
 STREAM = "text/event-stream"
@@ -190,6 +192,10 @@ class Careful(StreamRedactor):
 
     __slots__ = ()
 
+    def _take_one(self, data: bytes) -> bool:
+        del data
+        return False
+
     def _take_alike(self, pieces: object) -> int:
         del pieces
         return 0
@@ -198,45 +204,125 @@ class Careful(StreamRedactor):
         del data
         return False
 
+    def _enter_alike(self, key: bytes, between: bytes) -> None:
+        """Never: there is no quick way to enter."""
+
+
+def named(key: str, text: str, number: int = 0) -> bytes:
+    payload = {"id": number, "delta": {key: text}}
+    return b"data: " + json.dumps(payload, separators=(",", ":")).encode() + b"\n\n"
+
+
+def in_both(key: str, text: str, number: int = 0) -> bytes:
+    payload = {"delta": {key: text, "refusal": "x" if number % 3 else text[::-1]}}
+    return b"data: " + json.dumps(payload).encode() + b"\n\n"
+
+
+WORDS = (
+    *("word ", "a", 'say "x" ', "a\\", "\\", 'q"', '"', "", "é", "line\n", "C:\\\\", " "),
+    *("https://x.y/z?q=1", "sk-", "k-", "ey", "Bearer ", "Authorization: ", "&key=", "a" * 90),
+)
+STRAY = (b": ping\n\n", b"data: [DONE]\n\n", b'data: {"a":1}\n\n', b'{"authorization":"x"}\n\n')
+
 
 def strange_stream(dice: random.Random) -> bytes:
-    """Events of a few kinds in runs, with texts that break off in odd places, and some secrets."""
+    """Runs of events of a kind, with texts that break off in odd places, and some secrets."""
     stream = b""
-    while len(stream) < 6000:
-        spell = dice.choice([event, native, lambda text, _: event(text, 7)])
-        for number in range(dice.randint(1, 12)):
-            text = dice.choice(
-                [
-                    "word ",
-                    'say \\"x\\" ',
-                    "a\\",
-                    'q"',
-                    "",
-                    "é",
-                    "https://x.y/z?q=1",
-                    "sk-",
-                    "line\n",
-                ]
-            )
+    length = dice.choice([1000, 6000])
+    while len(stream) < length:
+        key = dice.choice(["content", "text", "arguments", "reasoning"][: dice.choice([1, 2, 4])])
+        spell = dice.choice([named, named, in_both, lambda _, text, number: native(text, number)])
+        for number in range(dice.randint(1, 14)):
+            texts = [dice.choice(WORDS)]
+            if dice.random() < 0.06:
+                whole = dice.choice(["", "x ", '"']) + dice.choice(list(PLANTED.values()))[0]
+                texts = cut(whole, dice, dice.choice([3, 40, 1000]))
+            for text in texts:
+                stream += spell(key, text, dice.choice([0, 0, number]))
             if dice.random() < 0.04:
-                text += dice.choice(list(PLANTED.values()))[0]
-            stream += spell(text, dice.choice([0, number]))
-        stream += dice.choice([b"", b"", b": ping\n\n", b"data: [DONE]\n\n", b'data: {"a":1}\n\n'])
+                stream += dice.choice(STRAY)
     return stream
 
 
-@pytest.mark.parametrize("seed", range(100))
+def cut_somehow(stream: bytes, dice: random.Random) -> list[bytes]:
+    """Whole events; pieces of any length; or events of which some are cut."""
+    events = re.findall(rb".*?\n+", stream, re.DOTALL)
+    kind = dice.randrange(3)
+    if kind == 0:
+        return events
+    if kind == 1:
+        return cut(stream, dice, dice.choice([3, 8, 40, 200, 3000]))
+    parts = [[each] if dice.random() < 0.7 else cut(each, dice, len(each)) for each in events]
+    return [piece for part in parts for piece in part]
+
+
+@pytest.mark.parametrize("seed", range(200))
 def test_the_quick_ways_write_what_looking_at_each_chunk_writes(seed: int):
     dice = random.Random(seed)
-    stream = strange_stream(dice)
-    whole = [each + b"\n\n" for each in stream.split(b"\n\n") if each]
-    wire = whole if seed % 2 else cut(stream, dice, dice.choice([8, 200, 3000]))
-    quick = Journal(StreamRedactor(SECRETS, STREAM))
-    careful = Journal(Careful(SECRETS, STREAM))
+    wire = cut_somehow(strange_stream(dice), dice)
+    content_type = dice.choice([STREAM, STREAM, "application/x-ndjson", "text/plain"])
+    quick = Journal(StreamRedactor(SECRETS, content_type))
+    careful = Journal(Careful(SECRETS, content_type))
+    sizes = dice.choice([[1], [1, 2, 7, 60], [3, 9]])
     while wire:
-        size = dice.choice([1, 2, 7, 60])
+        size = dice.choice(sizes)
         quick.write(wire[:size])
         careful.write(wire[:size])
         assert quick.chunks == careful.chunks
         wire = wire[size:]
     assert quick.redactor.kinds == careful.redactor.kinds
+
+
+def written(*batches: list[bytes]) -> bytes:
+    """What is on the disk after these, as the quick ways and as the careful one have it."""
+    quick, careful = Journal(StreamRedactor(SECRETS, STREAM)), Journal(Careful(SECRETS, STREAM))
+    for batch in batches:
+        quick.write(batch)
+        careful.write(batch)
+    assert quick.chunks == careful.chunks
+    return b"".join(quick.chunks)
+
+
+def test_a_text_of_another_kind_after_a_secret_is_looked_at():
+    key, secret = PLANTED["openai"]
+    call = named("arguments", f"run {key} now")
+    middle = call.index(b"sk-") + 8
+    github, _ = PLANTED["github"]
+    batch = [named("content", f"a {github} x"), named("content", " there" * 20), call[:middle]]
+    assert not grep(secret, written([named("content", "hi ")], batch, [call[middle:]]))
+
+
+def test_a_secret_whole_in_one_event_needs_no_space_before_it():
+    key, secret = PLANTED["huggingface"]
+    before = [[named("content", "a")] for _ in range(5)]
+    last = named("content", key)
+    for middle in range(1, len(last)):
+        assert not grep(secret, written(*before, [last[:middle]], [last[middle:]]))
+
+
+def test_a_backslash_on_both_sides_of_a_cut_escapes_nothing_after_it():
+    key, secret = PLANTED["openai"]
+    path, quote = named("content", "C:\\"), named("content", '"' + key[:15])
+    slash, opening = path.index(b"\\\\") + 1, quote.index(b'\\"')
+    before = [[named("content", word)] for word in "abc"]
+    after = [[path[:slash]], [path[slash:] + quote[:opening]], [quote[opening:]]]
+    wire = written(*before, *after, [named("content", key[15:])])
+    assert not grep(secret, "".join(re.findall('"content":"(.*?)"}', wire.decode())).encode())
+
+
+@pytest.mark.parametrize("name", ["rsa key", "openssh key"])
+def test_a_private_key_in_lines_leaves_the_lines_and_their_form(name: str):
+    key, secret = PLANTED[name]
+    lines = [b"data: " + line.encode() + b"\n\n" for line in key.split("\n")]
+    journal = Journal(StreamRedactor(SECRETS, STREAM))
+    for line in lines:
+        journal.write([line])
+    for line, safe in zip(lines, journal.chunks, strict=True):
+        assert len(chunk_text(1, 0, safe)) == len(chunk_text(1, 0, line))
+    assert not grep(secret, b"".join(journal.chunks))
+    quotes = b"'" * 30 + b" " + key.encode()
+    journal = Journal(StreamRedactor(SECRETS, "text/plain"))
+    journal.write([quotes[:90]])
+    journal.write([quotes[90:]])
+    assert len(chunk_text(1, 0, journal.chunks[0])) <= len(chunk_text(1, 0, quotes[:90]))
+    assert not grep(secret, b"".join(journal.chunks))

@@ -838,6 +838,14 @@ def test_one_clock_for_those_that_overlapped(name):
     assert playbook.schedule.next_wake_ns() is None
 
 
+def test_one_that_the_order_held_back_keeps_its_distances_when_the_clock_moves():
+    tracks = recording("A@0 B@100 A1@200 B1@300 C@355 B2@400 C1@500")
+    playbook = Playbook(tracks, speed="original", tolerance_ms=10)
+    playbook.run("1000 A comes:\n1105 B comes:\n1106 A pauses:")
+    playbook.event(1350 * NS_PER_MS, "A leaves")
+    playbook.run("1350 C comes: B1\n1450 wake: B2\n1495 wake: C1")
+
+
 def test_times_count_from_when_a_request_came_not_from_when_it_was_read():
     playbook = Playbook(recording("A@0 A1@50"), speed="original")
     playbook.schedule.arrive("A", 30 * NS_PER_MS, came_ns=10 * NS_PER_MS)
