@@ -11,7 +11,7 @@ import contextlib
 import os
 import re
 import select
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from aiohttp.http import HttpProcessingError, HttpResponseParser
 
@@ -97,8 +97,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Connected. A plain read takes no more than may wait, for it may wait for long."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  a stream's
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # a stream's, on any loop
         descriptor = self._descriptor()
         if descriptor is not None:
             self._incoming = select.poll()

@@ -147,9 +147,9 @@ class BodyDecoder:
             size = _SIZES.get(line)
             if size is None:
                 size = _chunk_size(line, position)
-                if size == 0:
-                    self._feed_trailer(data[line_end:], position)
-                    return position
+            if not size:
+                self._feed_trailer(data[line_end:], position)
+                return position
             start = line_end + 2
             end = start + size
             if not starts(b"\r\n", end):
@@ -232,5 +232,5 @@ def _chunk_size(line: bytes, position: int) -> int:
 
 
 # The sizes that most chunks have, as most servers write them.
-_SIZES = {b"%x" % size: size for size in range(1, 2048)}
-_SIZE_LINES = [b"0\r\n", *(b"%b\r\n" % digits for digits in _SIZES)]
+_SIZES = {b"%x" % size: size for size in range(2048)}
+_SIZE_LINES = [b"%b\r\n" % digits for digits in _SIZES]

@@ -66,6 +66,12 @@ def end_to_end(headers: Headers) -> Headers:
 
 
 @_remembered
+def without_own(headers: Headers) -> Headers:
+    """A client's fields without those that are for the proxy alone."""
+    return tuple(each for each in headers if each[0].lower() not in OWN_HEADERS)
+
+
+@_remembered
 def for_upstream(headers: Headers) -> Headers:
     """A client's fields as the upstream gets them."""
     dropped = hop_by_hop(headers) | _REPLACED_IN_REQUESTS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from wiretape.server.connection import UpstreamConnection
@@ -54,13 +54,16 @@ class Pool:
                 the upstream's certificate is no good.
         """
         loop = asyncio.get_running_loop()
+        more: dict[str, Any] = {}
+        if isinstance(loop, asyncio.BaseEventLoop):  # uvloop's knows nothing of it
+            more["happy_eyeballs_delay"] = _HAPPY_EYEBALLS_S
         async with asyncio.timeout(self._timeout_s):
             _, connection = await loop.create_connection(
                 lambda: UpstreamConnection(self._freed, self._lost),
                 self._host,
                 self._port,
                 ssl=self._tls,
-                happy_eyeballs_delay=_HAPPY_EYEBALLS_S,
+                **more,
             )
         self._all.add(connection)
         return connection

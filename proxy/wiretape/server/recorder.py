@@ -27,7 +27,7 @@ from wiretape.cassette.writer import (
 from wiretape.core.model import Body, Headers, Outcome, header
 from wiretape.errors import CassetteBusyError, JournalError
 from wiretape.server.clock import SessionClock, utc_now
-from wiretape.server.headers import OWN_HEADERS
+from wiretape.server.headers import without_own
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,7 +99,7 @@ class Recorder:
             self._open()
         self._last_number += 1
         self.interactions += 1
-        kept = tuple(field for field in headers if field[0].lower() not in OWN_HEADERS)
+        kept = without_own(headers)
         target, kept, body = self.redactor.request(target, kept, body)
         number = self._last_number
         self._write_soon(request_text(number, self.now_us(), method, target, kept, body))
@@ -268,7 +268,10 @@ class InteractionRecorder(Unrecorded):
         at_us = self._recorder.now_us()
         number = self.number
         stream = self._stream
-        safe, watched, again = Safe(pieces, (), ()) if stream is None else stream.take(pieces)
+        if stream is None or (outcome is not None and stream.has_none_in(pieces)):
+            safe, watched, again = Safe(pieces, (), ())
+        else:
+            safe, watched, again = stream.take(pieces)
         if watched:
             self._recorder.flush()
         text = self._pending + chunks_text(number, at_us, safe)

@@ -273,6 +273,24 @@ def test_the_quick_ways_write_what_looking_at_each_chunk_writes(seed: int):
     assert quick.redactor.kinds == careful.redactor.kinds
 
 
+@pytest.mark.parametrize("seed", range(100))
+def test_a_body_that_comes_whole_is_called_free_of_secrets_where_it_is(seed: int):
+    dice = random.Random(seed)
+    wire = cut_somehow(strange_stream(dice)[: dice.choice([60, 200, 900])], dice)
+    careful = Journal(Careful(SECRETS, STREAM))
+    careful.write(wire)
+    if StreamRedactor(SECRETS, STREAM).has_none_in([(piece, False) for piece in wire]):
+        assert careful.chunks == wire
+
+
+def test_a_secret_spread_over_the_events_of_a_body_that_comes_whole_is_seen():
+    key, _ = PLANTED["openai"]
+    words = [named("content", "Here it is, "), named("content", "all of it. ")]
+    assert StreamRedactor(SECRETS, STREAM).has_none_in([(word, False) for word in words])
+    wire = [named("content", key[:6]), named("content", key[6:])]
+    assert not StreamRedactor(SECRETS, STREAM).has_none_in([(each, False) for each in wire])
+
+
 def written(*batches: list[bytes]) -> bytes:
     """What is on the disk after these, as the quick ways and as the careful one have it."""
     quick, careful = Journal(StreamRedactor(SECRETS, STREAM)), Journal(Careful(SECRETS, STREAM))
