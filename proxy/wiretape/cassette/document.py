@@ -12,7 +12,7 @@ import yaml
 
 from wiretape.cassette.entries import entry_of
 from wiretape.cassette.fields import text_of, time_of
-from wiretape.cassette.nodes import Events, Mapping, Node, NodeError, Scalar
+from wiretape.cassette.nodes import Events, Mapping, Node, NodeError, Scalar, shown
 from wiretape.cassette.timeline import Timeline
 from wiretape.cassette.writer import VERSION
 
@@ -99,7 +99,7 @@ def head_of(fields: dict[str, Node], line: int) -> Head:
     for key, node in fields.items():
         if key not in _HEAD_KEYS:
             known = ", ".join((*_HEAD_KEYS, "entries"))
-            raise NodeError(f"unknown key {key!r} (known: {known})", node.line)
+            raise NodeError(f"unknown key {shown(key)} (known: {known})", node.line)
     return Head(time_of(fields["recorded"]), text_of(fields["upstream"], "`upstream`"))
 
 
@@ -137,7 +137,7 @@ class _Reader:
         fields: dict[str, Node] = {}
         while (key := events.key()) is not None:
             if key.text in fields:
-                raise NodeError(f"the key {key.text!r} stands twice", key.line)
+                raise NodeError(f"the key {shown(key.text)} stands twice", key.line)
             event = events.next()
             if key.text == "entries":
                 fields[key.text] = Mapping({}, key.line)

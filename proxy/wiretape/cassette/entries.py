@@ -18,7 +18,7 @@ from wiretape.cassette.fields import (
     text_of,
     whole_of,
 )
-from wiretape.cassette.nodes import Mapping, Node, NodeError, Scalar, Sequence
+from wiretape.cassette.nodes import Mapping, Node, NodeError, Scalar, Sequence, shown
 from wiretape.core.model import (
     EMPTY_BODY,
     Body,
@@ -64,7 +64,7 @@ def entry_of(node: Node) -> Entry:
     for key, value in node.items.items():
         if key not in _KEYS[kind]:
             known = ", ".join(_KEYS[kind])
-            raise NodeError(f"unknown key {key!r} in a {kind} (known: {known})", value.line)
+            raise NodeError(f"unknown key {shown(key)} in a {kind} (known: {known})", value.line)
     number = whole_of(node.items[kind], f"the number of the {kind}")
     if number == 0:
         raise NodeError("interactions are numbered from 1", node.line)
@@ -158,7 +158,9 @@ def _event(node: Node) -> str:
         raise NodeError("`sse` must be a text, {event: E, data: X}, or a list of these", node.line)
     for key, value in node.items.items():
         if key not in ("event", "data"):
-            reason = f"unknown key {key!r} in `sse` (known: event, data); quote JSON text with '…'"
+            reason = (
+                f"unknown key {shown(key)} in `sse` (known: event, data); quote JSON text with '…'"
+            )
             raise NodeError(reason, value.line)
     event = node.items.get("event")
     head = "" if event is None else f"event: {_line(event, 'the event of `sse`')}\n"

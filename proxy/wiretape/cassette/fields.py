@@ -16,7 +16,7 @@ import yaml
 from yaml.constructor import SafeConstructor
 from yaml.resolver import Resolver
 
-from wiretape.cassette.nodes import Mapping, Node, NodeError, Scalar, Sequence
+from wiretape.cassette.nodes import Mapping, Node, NodeError, Scalar, Sequence, shown
 
 if TYPE_CHECKING:
     from wiretape.core.model import Headers
@@ -53,7 +53,7 @@ def whole_of(node: Node, what: str) -> int:
     text = text_of(node, what)
     match = _WHOLE.fullmatch(text)
     if match is None:
-        raise NodeError(f"{what} must be a whole number, not {_short(text)}", node.line)
+        raise NodeError(f"{what} must be a whole number, not {shown(text)}", node.line)
     return int(match[1])
 
 
@@ -77,7 +77,7 @@ def at_us_of(node: Node) -> int:
         else:
             if seconds_s < _LATEST_S:
                 return round(seconds_s * 1_000_000)
-    reason = f"`at` must be seconds since the session began, not {_short(text)}"
+    reason = f"`at` must be seconds since the session began, not {shown(text)}"
     raise NodeError(reason, node.line)
 
 
@@ -90,7 +90,7 @@ def flag_of(node: Node, what: str) -> bool:
     text = text_of(node, what).lower()
     if text in _YES or text in _NO:
         return text in _YES
-    raise NodeError(f"{what} must be true or false, not {_short(text)}", node.line)
+    raise NodeError(f"{what} must be true or false, not {shown(text)}", node.line)
 
 
 def time_of(node: Node) -> datetime:
@@ -113,7 +113,7 @@ def time_of(node: Node) -> datetime:
     if isinstance(moment, date) and not isinstance(moment, datetime):
         moment = datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
     if not isinstance(moment, datetime):
-        reason = f"`recorded` must be a time such as 2026-11-22T10:31:02Z, not {_short(text)}"
+        reason = f"`recorded` must be a time such as 2026-11-22T10:31:02Z, not {shown(text)}"
         raise NodeError(reason, node.line)
     if moment.tzinfo is None:
         return moment.replace(tzinfo=UTC)
@@ -147,7 +147,7 @@ def headers_of(node: Node) -> Headers:
     fields = []
     for name, value in node.items.items():
         values = value.items if isinstance(value, Sequence) else [value]
-        fields += [(name, text_of(item, f"the header {_short(name)}")) for item in values]
+        fields += [(name, text_of(item, f"the header {shown(name)}")) for item in values]
     return tuple(fields)
 
 
@@ -176,7 +176,7 @@ def json_of(node: Node) -> Any:
     try:
         value = construct(scalar)
     except (ValueError, KeyError, IndexError, OverflowError) as error:
-        raise NodeError(f"{_short(text)} is no {kind}", node.line) from error
+        raise NodeError(f"{shown(text)} is no {kind}", node.line) from error
     if kind == "float" and (value != value or value in (float("inf"), float("-inf"))):  # noqa: PLR0124 # NaN is what differs from itself
         raise NodeError(f"JSON has no {text}", node.line)
     return value
@@ -189,7 +189,3 @@ def _implicit_kind(text: str) -> str:
             kind = tag.rpartition(":")[2]
             return kind if kind in ("int", "float", "bool", "null") else "str"
     return "str"
-
-
-def _short(text: str) -> str:
-    return repr(text if len(text) <= 40 else text[:40] + "…")  # noqa: PLR2004 # a glimpse

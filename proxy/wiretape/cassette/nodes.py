@@ -42,6 +42,11 @@ class NodeError(Exception):
         super().__init__(f"line {line}: {reason}")
 
 
+def shown(text: str) -> str:
+    """A glimpse of a text, quoted, for messages."""
+    return repr(text if len(text) <= 40 else text[:40] + "…")  # noqa: PLR2004  a glimpse
+
+
 @dataclass(slots=True)
 class Scalar:
     """A scalar: its text as written, unquoted; the tag is None where the text was plain."""
@@ -176,7 +181,7 @@ class Events:
         fields: dict[str, Node] = {}
         while (key := self.key()) is not None:
             if key.text in fields:
-                raise NodeError(f"the key {key.text!r} stands twice", key.line)
+                raise NodeError(f"the key {shown(key.text)} stands twice", key.line)
             fields[key.text] = self.node(advance(), depth + 1)
         return Mapping(fields, line)
 
