@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from growth import growth
 from reporting import Runs, Spread
 
 # Of answers of 200 chunks replayed at once, httptape gave 495 a second on the machine on which
@@ -84,12 +85,9 @@ class Found:
         return median(self.runs.added_ratio(_OURS, "nginx", load, f"latency_{part}_us"))
 
     def growth(self, name: str) -> float | None:
-        """The highest cost over the lowest."""
+        """How much dearer one gets as they grow in number."""
         points = self._results.get("growth", {}).get(name)
-        if not points:
-            return None
-        costs = [cost for _, cost in points]
-        return float(max(costs) / min(costs))
+        return growth(points) if points else None
 
 
 def median(spread: Spread | None) -> float | None:

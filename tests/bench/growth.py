@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import statistics
+from collections.abc import Callable
+
 from loads import CHUNKS_BESIDE_EVENTS, Load, Meter
 from recordings import Recorded, write_cassette
 from systems import PATH, SYSTEMS, Bench, ask, free_port, wiretape
@@ -12,21 +15,38 @@ Points = list[tuple[float, float]]
 """(how many, what one costs in microseconds of CPU time)."""
 
 
-def over_streams(
-    bench: Bench, meter: Meter, upstream: int, counts: list[int], chunks: int
+def growth(points: Points) -> float:
+    """What one costs at the greatest numbers, over what it costs at the least: a quarter each."""
+    costs = [cost for _, cost in sorted(points)]
+    quarter = max(1, len(costs) // 4)
+    return statistics.median(costs[-quarter:]) / statistics.median(costs[:quarter])
+
+
+def _medians(counts: list[int], rounds: int, cost_us: Callable[[int], float]) -> Points:
+    """The cost at each count, in turn, round after round, for a machine is slow now and then."""
+    found: dict[int, list[float]] = {count: [] for count in counts}
+    for _ in range(rounds):
+        for count in counts:
+            found[count].append(cost_us(count))
+    return [(count, statistics.median(costs)) for count, costs in found.items()]
+
+
+def over_streams(  # noqa: PLR0917  they are what is varied and what is not
+    bench: Bench, meter: Meter, upstream: int, counts: list[int], chunks: int, rounds: int
 ) -> Points:
     """The cost of a chunk recorded, by how many streams there are; flat out.
 
     Answers are equally long whatever their number, so that what a request costs weighs the same.
     """
-    points: Points = []
     with bench.running(SYSTEMS["wiretape record"], upstream) as server:
-        for streams in counts:
+
+        def cost_us(streams: int) -> float:
             requests = max(1, chunks // streams // _ANSWER_CHUNKS)
             load = Load(streams, _ANSWER_CHUNKS - CHUNKS_BESIDE_EVENTS, requests=requests)
             run = meter.run(SYSTEMS["wiretape record"], server, "growth", load)
-            points.append((streams, run["cpu_us_per_chunk"]))
-    return points
+            return float(run["cpu_us_per_chunk"])
+
+        return _medians(counts, rounds, cost_us)
 
 
 def over_session(bench: Bench, meter: Meter, upstream: int, chunks: int) -> Points:
@@ -44,17 +64,16 @@ def over_session(bench: Bench, meter: Meter, upstream: int, chunks: int) -> Poin
     return points
 
 
-def over_answer(
-    bench: Bench, meter: Meter, upstream: int, counts: list[int], chunks: int
+def over_answer(  # noqa: PLR0917  as above
+    bench: Bench, meter: Meter, upstream: int, counts: list[int], chunks: int, rounds: int
 ) -> Points:
     """The cost of a chunk recorded, by how many its answer has; the request's own cost taken off.
 
     Up to eight streams; answers follow one another until there have been as many chunks.
     """
-    points: Points = []
     with bench.running(SYSTEMS["wiretape record"], upstream) as server:
 
-        def cost_us(count: int) -> float:
+        def answer_us(count: int) -> float:
             streams = min(8, max(1, chunks // count))
             requests = max(1, chunks // count // streams)
             load = Load(streams, count - CHUNKS_BESIDE_EVENTS, requests=requests)
@@ -62,10 +81,10 @@ def over_answer(
             return float(run["cpu_us_per_answer"])
 
         shortest = 1 + CHUNKS_BESIDE_EVENTS
-        request_us = cost_us(shortest)
-        for count in counts:
-            points.append((count, (cost_us(count) - request_us) / (count - shortest)))
-    return points
+        costs_us = dict(_medians([shortest, *counts], rounds, answer_us))
+        return [
+            (count, (costs_us[count] - costs_us[shortest]) / (count - shortest)) for count in counts
+        ]
 
 
 def over_library(bench: Bench, meter: Meter, counts: list[int], requests: int) -> Points:

@@ -108,13 +108,14 @@ def measure(
 def grown(bench: Bench, meter: Meter, *, quick: bool) -> Iterator[tuple[str, growth.Points]]:
     """Every growth, up to its end or, quickly, not quite."""
     chunks, session = (16_000, 100_000) if quick else (64_000, 1_000_000)
+    rounds = 1 if quick else 3
     streams = [1, 4, 16, 64, 256] + [1000] * (not quick)
     answers = [10, 100, 1000] + [10_000, 100_000] * (not quick)
     library = [10, 100, 1000, 10_000] + [100_000] * (not quick)
     with bench.upstream() as upstream:
-        yield "streams", growth.over_streams(bench, meter, upstream, streams, chunks)
+        yield "streams", growth.over_streams(bench, meter, upstream, streams, chunks, rounds)
         yield "session", growth.over_session(bench, meter, upstream, session)
-        yield "answer", growth.over_answer(bench, meter, upstream, answers, chunks)
+        yield "answer", growth.over_answer(bench, meter, upstream, answers, chunks, rounds)
     yield "library", growth.over_library(bench, meter, library, 2000)
 
 
