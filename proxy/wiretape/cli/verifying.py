@@ -15,6 +15,7 @@ from wiretape.cli.reading import print_json
 from wiretape.cli.serving import settings_for, speed
 from wiretape.core.model import Mode
 from wiretape.errors import UsageError
+from wiretape.server.serve import spare_collecting
 from wiretape.server.verify import verify as verify_cassette
 
 if TYPE_CHECKING:
@@ -37,7 +38,9 @@ def verify(cassette: str, directory: Path, *, as_json: bool, **given: Any) -> in
     settings = settings_for(
         Mode.REPLAY, {"directory": directory, "cassettes": (str(path),), **given}
     )
-    verification = asyncio.run(verify_cassette(load(path), settings))
+    loaded = load(path)
+    spare_collecting()  # a pause would be taken for a timing error
+    verification = asyncio.run(verify_cassette(loaded, settings))
     if not verification.interactions:
         raise UsageError(f"{path}: nothing to verify: no request in it has its body")
     if as_json:

@@ -234,14 +234,25 @@ async def _ask(
     if named is not None and named.isdigit():
         received.number = int(named)
     gates.note(number)
-    outcome = None
-    try:
-        while outcome is None:
-            batch, outcome = await exchange.read()
-            now_ns = monotonic_ns()
+    ended = asyncio.get_running_loop().create_future()
+
+    def take() -> None:
+        """Take what has come the moment it comes, for its time is what is compared."""
+        now_ns = monotonic_ns()
+        outcome = exchange.outcome
+        while exchange.ready and outcome is None:
+            batch, outcome = exchange.take()
             received.pieces += [(data, part, now_ns) for data, part in batch.pieces]
             size = sum(len(data) for data, _ in batch.pieces)
             gates.note(number, size=size, ended=outcome is not None)
-        received.outcome = outcome
+        if outcome is not None and not ended.done():
+            received.outcome = outcome
+            ended.set_result(None)
+
+    exchange.listener = take
+    try:
+        take()
+        await ended
     finally:
+        exchange.listener = None
         exchange.close()

@@ -13,7 +13,7 @@ from wiretape.core.model import Mode
 from wiretape.core.routing import DEFAULT_SESSION
 from wiretape.server.comparison import Verification, compare, order_differences
 from wiretape.server.driver import drive
-from wiretape.server.serve import any_port, running
+from wiretape.server.serve import any_port, running, spare_collecting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,4 +55,6 @@ async def _drive_apart(path: Path, url: str, speed: Speed) -> list[Received]:
 
 
 def _drive_file(path: Path, url: str, speed: Speed) -> list[Received]:
-    return asyncio.run(drive(load(path), url, speed))
+    cassette = load(path)
+    spare_collecting()
+    return asyncio.run(drive(cassette, url, speed))
