@@ -122,7 +122,7 @@ def systems_table(runs: Runs) -> str:
                 "" if direct else cell(runs.figure(system, "together", "memory_mb")),
                 ""
                 if changed is None
-                else ("kept" if not changed.median else f"{changed.median:.0%} changed"),
+                else ("kept" if not changed.median else f"{changed.median * 100:.2g} % changed"),
             ]
         )
     head = [
