@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import heapq
 import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from wiretape.core.model import Outcome, header
 from wiretape.core.routing import CONTROL_PREFIX
 from wiretape.errors import UpstreamError
+from wiretape.server.alarm import Alarm
 from wiretape.server.clock import monotonic_ns
 from wiretape.server.upstream import Upstream
 
@@ -97,6 +99,34 @@ class _Gates:
         return not need.ended and self._came.get(need.number, -1) >= need.size
 
 
+class _Departures:
+    """Lets each request go at its time, more exactly than the event loop's own timers do."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._numbers = itertools.count()
+        self._alarm = Alarm(self._rang)
+
+    async def wait(self, due_ns: int) -> None:
+        """Wait until this time."""
+        gone = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (due_ns, next(self._numbers), gone))
+        self._alarm.set(self._waiting[0][0])
+        await gone
+
+    def close(self) -> None:
+        """Let go of the timer."""
+        self._alarm.close()
+
+    def _rang(self) -> None:
+        while self._waiting and self._waiting[0][0] <= monotonic_ns():
+            gone = heapq.heappop(self._waiting)[-1]
+            if not gone.done():
+                gone.set_result(None)
+        if self._waiting:
+            self._alarm.set(self._waiting[0][0])
+
+
 @dataclass(frozen=True, slots=True)
 class _Need:
     """So much of an answer: its head and `size` bytes of its body, or all of it."""
@@ -145,6 +175,7 @@ async def drive(cassette: Cassette, base_url: str, speed: Speed) -> list[Receive
         each for each in cassette.interactions() if each.request.body.content is not None
     ]
     gates = _Gates(interactions)
+    departures = _Departures()
     start = asyncio.get_running_loop().create_future()
     asked_at_us = _without_pauses(interactions)
 
@@ -154,7 +185,7 @@ async def drive(cassette: Cassette, base_url: str, speed: Speed) -> list[Receive
             await gates.wait(interaction.number)
         else:
             due_ns = started_ns + round(asked_at_us[interaction.number] * 1000 / speed.factor)
-            await asyncio.sleep(max(0, due_ns - monotonic_ns()) / 1e9)
+            await departures.wait(due_ns)
         received = Received(interaction.number, interaction.number, monotonic_ns())
         try:
             async with asyncio.timeout(_patience_s(interaction, speed)):
@@ -170,6 +201,7 @@ async def drive(cassette: Cassette, base_url: str, speed: Speed) -> list[Receive
             await _connect(upstream, _most_at_once(interactions))
             start.set_result(monotonic_ns())
     finally:
+        departures.close()
         await upstream.close()
     return [task.result() for task in running]
 

@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 
 _PORTION_STEPS = 256
 # How late a request may come by accident, for clients and machines have their hiccups.
-_CLOCK_TOLERANCE_NS = 10_000_000
+_CLOCK_TOLERANCE_NS = 25_000_000
 # Whether a client has read is asked at every turn of the event loop for so long, as most read at
 # once; then so often; and so long at most: if that can be told, and if it cannot.
 _READ_SOON_NS = 200_000
