@@ -309,6 +309,16 @@ async def test_nothing_is_sent_twice_that_may_not_be(proxy: Proxy):
         assert [seen.target for seen in upstream.seen] == ["/1", "/2", "/2"]
 
 
+async def test_a_streamed_body_is_not_sent_again_even_where_the_method_allows_it(proxy: Proxy):
+    async with (
+        scripted_upstream([OK], [CLOSE], [OK]) as upstream,
+        proxy("passthrough", upstream=upstream.url, max_body_bytes=10) as passing,
+    ):
+        assert (await ask(passing.url, "GET", "/")).body == b"ok"
+        assert (await ask(passing.url, "PUT", "/", b"x" * 1000)).ending == "closed"
+    assert [len(seen.body) for seen in upstream.seen] == [0, 1000]
+
+
 async def test_large_bodies_share_a_connection(proxy: Proxy):
     connections: set[int] = set()
 

@@ -97,8 +97,9 @@ class Upstream:
         exchange = begin(spare or await self._connect())
         if await self._headed(exchange):
             return exchange
-        never_began = not exchange.began and not exchange.given_up
-        if spare is None or method not in _IDEMPOTENT or not never_began:
+        # Of a streamed body some has been taken, which could not be sent again.
+        repeatable = isinstance(body, bytes) and method in _IDEMPOTENT
+        if spare is None or not repeatable or exchange.began or exchange.given_up:
             raise self._no_head(exchange)
         # It had most likely been closed before it saw the request: a new one will not have been.
         exchange = begin(await self._connect())
