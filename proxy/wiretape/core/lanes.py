@@ -126,27 +126,27 @@ class Lane:
         """
         self.play = play
         self.own_ns = came_ns - int(self.track.request_at_us * self._scale)
-        moved: list[Lane] = []
-        clock_ns = self.own_ns
-        if self.cluster is not None and self._scale:
-            clock_ns, moved = self.cluster.set_clock(self, tolerance_ns)
-        self.go_by(clock_ns)
-        return moved
+        self.go_by(self.own_ns)
+        if self.cluster is None or not self._scale:
+            return []
+        return self.cluster.set_clock(self, tolerance_ns)
 
     def go_by(self, clock_ns: int) -> None:
         """Count times from here; what has been due by now is due at once."""
         self.clock_ns = clock_ns
         self.last_ns = self.floor_ns = clock_ns + int(self.track.request_at_us * self._scale)
 
+    def _unheld_ns(self) -> int:
+        """When the next step is due by the recorded times alone."""
+        return max(self.clock_ns + int(self._ats_us[self.step] * self._scale), self.last_ns)
+
     def held_back(self) -> bool:
         """Whether the order has made the next step later than its time."""
-        own_ns = self.clock_ns + int(self._ats_us[self.step] * self._scale)
-        return self.floor_ns > max(own_ns, self.last_ns)
+        return self.floor_ns > self._unheld_ns()
 
     def ideal_ns(self) -> int:
         """When the next step is due, if nothing stands in its way."""
-        own_ns = self.clock_ns + int(self._ats_us[self.step] * self._scale)
-        return max(own_ns, self.last_ns, self.floor_ns)
+        return max(self._unheld_ns(), self.floor_ns)
 
     def blocks(self, other: Lane) -> bool:
         """Whether the other's next step may not come before this one's.
@@ -162,7 +162,7 @@ class Lane:
         ats_us = self._ats_us
         places = self.places
         stop = min(len(places), step + most_steps)
-        own_ns = max(self.clock_ns + int(ats_us[step] * self._scale), self.last_ns)
+        own_ns = self._unheld_ns()
         if self.floor_ns > own_ns:
             # What follows keeps its recorded distance from a step that the order held back.
             self.clock_ns += self.floor_ns - own_ns
@@ -203,8 +203,8 @@ class Cluster:
             lane.cluster = self
             lane.joined = True
 
-    def set_clock(self, lane: Lane, tolerance_ns: int) -> tuple[int, list[Lane]]:
-        """Find out what a lane that has come counts its times from.
+    def set_clock(self, lane: Lane, tolerance_ns: int) -> list[Lane]:
+        """Have a lane that has come go by the clock, or the clock by it.
 
         One clock spans all lanes, as it did when they were recorded: a request that is late by a
         little, as some always is, would else hold up all others, and then the next one. Of those
@@ -212,29 +212,29 @@ class Cluster:
         not early. One that comes later than that sets it for those that follow.
 
         Returns:
-            The time at which the recording began, as it were; and the lanes that have been moved
-            to an earlier one.
+            Other lanes, that have been moved to an earlier clock.
         """
         own_ns, clock_ns = lane.own_ns, self._clock_ns
         lane.clocked = True
         if clock_ns is None or own_ns > clock_ns + tolerance_ns:
             self._clock_ns = own_ns
-            return own_ns, []
+            return []
         if own_ns >= clock_ns:
-            return clock_ns, []
+            lane.go_by(clock_ns)
+            return []
         if own_ns < clock_ns - tolerance_ns:
             lane.clocked = False
-            return own_ns, []
+            return []
         self._clock_ns = own_ns
         moved: list[Lane] = []
         for other in self.lanes:
-            if other is lane or not other.clocked or other.over or other.clock_ns <= own_ns:
+            if not other.clocked or other.over or other.clock_ns <= own_ns:
                 continue
             other.clocked = other.own_ns <= own_ns + tolerance_ns and not other.held_back()
             if other.clocked:
                 other.go_by(own_ns)
                 moved.append(other)
-        return own_ns, moved
+        return moved
 
     def join(self, lane: Lane) -> None:
         """From now on others wait for this lane."""

@@ -105,10 +105,10 @@ class Relay:
                 downstream.write(wire)
         except Exception as error:  # noqa: BLE001  it is raised where the answer is waited for
             self._failure = error
-        if downstream.paused and not self._stopped:
+        if not self._stopped:
+            if not downstream.paused:
+                return
             exchange.hold()
-        elif not self._stopped:
-            return
         if self._changed is not None and not self._changed.done():
             self._changed.set_result(None)
 

@@ -334,6 +334,34 @@ def act(run: Run, move: str, who: int, *others: PlainSchedule) -> None:
             getattr(schedule, move)(those[who % len(those)], run.now_ns)
 
 
+def perform(run: Run, script) -> None:
+    """Do what a script says, in its times."""
+    for move, who, later_us, due in script:
+        run.now_ns += later_us * US
+        act(run, move, who)
+        if due:
+            run.due()
+
+
+def assert_streams_in_step(run: Run) -> None:
+    """Each stream's steps went out in their own order, and all of them where somebody reads."""
+    for key in run.plays:
+        steps = run.steps_of(key)
+        assert steps == list(range(len(steps)))
+        if key not in run.left and key not in run.paused:
+            assert len(steps) == len(run.tracks[key].positions)
+
+
+def assert_order_kept_but_for_missing(run: Run, tracks: list[Track], order: Order) -> None:
+    """No step went out before one that it had to wait for, unless the report names that stream."""
+    places = placements(tracks, order)
+    missing = {stall.missing for stall in run.schedule.stalls()}
+    for index, (key, step) in enumerate(run.delivered):
+        for other, other_step in run.delivered[index:]:
+            if other not in missing and must_wait(run.tracks[key], run.tracks[other]):
+                assert places[key][step] < places[other][other_step] or key == other
+
+
 def not_past(wake_ns: int | None, now_ns: int) -> int | None:
     return None if wake_ns is None else max(wake_ns, now_ns)
 
@@ -382,18 +410,10 @@ def test_every_client_that_reads_gets_all_of_its_steps_in_order_and_in_bounded_t
     tracks, order, speed, script
 ):
     run = Run(tracks, order, speed)
-    for move, who, later_us, due in script:
-        run.now_ns += later_us * US
-        act(run, move, who)
-        if due:
-            run.due()
+    perform(run, script)
     started_ns = run.now_ns
     run.drain()
-    for key in run.plays:
-        steps = run.steps_of(key)
-        assert steps == list(range(len(steps)))
-        if key not in run.left and key not in run.paused:
-            assert len(steps) == len(run.tracks[key].positions)
+    assert_streams_in_step(run)
     # Each track can be given up once for not coming and once for not reading, each time after
     # a timeout; and each can make the others wait for the whole of its own length.
     lengths_ns = sum(max([0, *track.ats_us]) for track in tracks) * US
@@ -406,18 +426,9 @@ def test_order_is_only_broken_for_whoever_the_report_names(tracks, order, speed,
     if order.kind == "free":
         order = Order("recorded")
     run = Run(tracks, order, speed)
-    for move, who, later_us, due in script:
-        run.now_ns += later_us * US
-        act(run, move, who)
-        if due:
-            run.due()
+    perform(run, script)
     run.drain()
-    places = placements(tracks, order)
-    missing = {stall.missing for stall in run.schedule.stalls()}
-    for index, (key, step) in enumerate(run.delivered):
-        for other, other_step in run.delivered[index:]:
-            if other not in missing and must_wait(run.tracks[key], run.tracks[other]):
-                assert places[key][step] < places[other][other_step] or key == other
+    assert_order_kept_but_for_missing(run, tracks, order)
 
 
 def must_wait(one: Track, other: Track) -> bool:
@@ -531,23 +542,11 @@ def test_a_tolerant_clock_breaks_no_order_and_never_ends_in_a_deadlock(
     tracks, order, tolerance_us, script
 ):
     run = Run(tracks, order, Speed(1.0), tolerance_us * US)
-    for move, who, later_us, due in script:
-        run.now_ns += later_us * US
-        act(run, move, who)
-        if due:
-            run.due()
+    perform(run, script)
     run.drain()
-    missing = {stall.missing for stall in run.schedule.stalls()}
-    places = placements(tracks, order)
-    for key in run.plays:
-        steps = run.steps_of(key)
-        assert steps == list(range(len(steps)))
-        if key not in run.left and key not in run.paused:
-            assert len(steps) == len(run.tracks[key].positions)
-    for index, (key, step) in enumerate(run.delivered if order.kind != "free" else []):
-        for other, other_step in run.delivered[index:]:
-            if other not in missing and must_wait(run.tracks[key], run.tracks[other]):
-                assert places[key][step] < places[other][other_step] or key == other
+    assert_streams_in_step(run)
+    if order.kind != "free":
+        assert_order_kept_but_for_missing(run, tracks, order)
 
 
 @settings(max_examples=100, deadline=None)
@@ -555,11 +554,7 @@ def test_a_tolerant_clock_breaks_no_order_and_never_ends_in_a_deadlock(
 def test_the_same_seed_and_arrivals_give_the_same_deliveries(tracks, seed, script):
     def deliveries() -> list[tuple[object, int]]:
         run = Run(tracks, Order("shuffle", seed), Speed(None))
-        for move, who, later_us, due in script:
-            run.now_ns += later_us * US
-            act(run, move, who)
-            if due:
-                run.due()
+        perform(run, script)
         run.drain()
         return run.delivered
 

@@ -8,39 +8,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from support.transport import Wire
 from wiretape.core.model import Outcome
 from wiretape.server.connection import UpstreamConnection
 from wiretape.server.exchange import Exchange
 from wiretape.server.framing import Framing
-
-
-class Wire(asyncio.Transport):
-    """A transport that notes what is done to it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.closed = False
-        self.paused = False
-        self.sent = b""
-        self.unsent_bytes = 0
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.sent += data
-
-    def get_write_buffer_size(self) -> int:
-        return self.unsent_bytes
-
-    def abort(self) -> None:
-        self.closed = True
-
-    def pause_reading(self) -> None:
-        self.paused = True
-
-    def resume_reading(self) -> None:
-        self.paused = False
 
 
 class Upstream:

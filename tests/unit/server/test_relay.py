@@ -7,32 +7,12 @@ from typing import Any
 
 import pytest
 
+from support.transport import Wire
 from wiretape.server.connection import UpstreamConnection
 from wiretape.server.recorder import Unrecorded
 from wiretape.server.relay import Relay
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-
-class Wire(asyncio.Transport):
-    """The connection to the upstream; notes whether that may send."""
-
-    reads = True
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Nothing is asked of anybody."""
-
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def pause_reading(self) -> None:
-        self.reads = False
-
-    def resume_reading(self) -> None:
-        self.reads = True
-
-    def abort(self) -> None:
-        self.reads = False
 
 
 class Client:
@@ -97,11 +77,11 @@ async def test_a_client_that_has_read_by_the_time_somebody_looks_gets_the_rest()
     await passage.turns()
     passage.client.full_with_next = True
     passage.upstream.data_received(b"1\r\na\r\n")
-    assert not passage.wire.reads
+    assert passage.wire.paused
     passage.client.full_with_next = False
     passage.client.reads.set()  # in the same turn of the loop
     await passage.turns()
-    assert passage.wire.reads
+    assert not passage.wire.paused
     passage.upstream.data_received(b"1\r\nb\r\n0\r\n\r\n")
     async with asyncio.timeout(5):
         await passage.task
@@ -114,11 +94,11 @@ async def test_a_slow_client_gets_the_rest_when_it_reads_again():
     passage.client.full_with_next = True
     passage.upstream.data_received(b"1\r\na\r\n")
     await passage.turns()
-    assert not passage.wire.reads
+    assert passage.wire.paused
     passage.client.full_with_next = False
     passage.client.reads.set()
     await passage.turns()
-    assert passage.wire.reads
+    assert not passage.wire.paused
     passage.upstream.data_received(b"0\r\n\r\n")
     async with asyncio.timeout(5):
         await passage.task
