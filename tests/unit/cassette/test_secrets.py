@@ -71,6 +71,8 @@ FRAGMENTS = [
     "\\u0026token=",
     "%3Fkey%3D",
     "?key=%2Babc%2Fdefgh",
+    "glpat-1.",
+    "xoxd-",
 ]
 
 
@@ -133,6 +135,24 @@ def test_text_that_is_no_utf_8_can_be_redacted():
     key, secret = PLANTED["github"]
     assert secret not in SECRETS.redact_text(f"\udcff {key}")
     assert SECRETS.redact_text("\udcff") == "\udcff"
+
+
+def test_a_long_text_is_searched_only_where_a_secret_may_begin(monkeypatch: pytest.MonkeyPatch):
+    tried = 0
+    known = secrets_module._KNOWN  # noqa: SLF001  the costly part
+
+    class Counting:
+        def match(self, content: bytes, position: int):
+            nonlocal tried
+            tried += 1
+            return known.match(content, position)
+
+    monkeypatch.setattr(secrets_module, "_KNOWN", Counting())
+    assert not SECRETS.find(b"?what=anything-at-all " + b"and more of it " * 20_000)
+    assert 0 < tried < 1_000
+    tried = 0
+    assert not SECRETS.find(b"/v1beta/models/m:streamGenerateContent?alt=sse")
+    assert tried == 0
 
 
 def test_long_hostile_text_takes_no_long_time():
