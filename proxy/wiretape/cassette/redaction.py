@@ -65,8 +65,9 @@ class Redactor:
     ) -> None:
         self.secrets = Secrets() if secrets is None else secrets
         self._secret_headers = secret_headers
-        # A client sends much the same fields with every request.
+        # A client sends much the same fields with every request, to much the same targets.
         self._safe_headers = functools.lru_cache(maxsize=64)(self._headers)
+        self._safe_target = functools.lru_cache(maxsize=64)(self._target)
 
     def headers(self, headers: Headers) -> Headers:
         """Header fields as they may be written."""
@@ -92,6 +93,9 @@ class Redactor:
 
     def target(self, target: str) -> str:
         """A request target as it may be written, percent-encoded secrets included."""
+        return self._safe_target(target)
+
+    def _target(self, target: str) -> str:
         safe = self.secrets.redact_text(target)
         if "%" not in safe:
             return safe
