@@ -230,6 +230,7 @@ def test_it():
 def test_a_test_that_was_skipped_or_expected_to_fail_stays_so(
     pytester: pytest.Pytester, engine: Engine
 ):
+    # Their marks are what is tested: the tests in this text are run by pytester.
     text = """
 @pytest.mark.wiretape("shared")
 def test_first():

@@ -47,7 +47,7 @@ class Alarm:
         if self._descriptor is not None:
             try:
                 self._loop.add_reader(self._descriptor, self._timer_rang)
-            except NotImplementedError:  # a loop without readers
+            except NotImplementedError:  # a loop without readers: its own timers ring instead
                 self._close_timer()
 
     def set(self, at_ns: int | None) -> None:

@@ -73,6 +73,7 @@ FRAGMENTS = [
     "?key=%2Babc%2Fdefgh",
     "glpat-1.",
     "xoxd-",
+    "xoxz-",
 ]
 
 
