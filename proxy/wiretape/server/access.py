@@ -17,10 +17,9 @@ from wiretape.server.downstream import error_answer
 from wiretape.server.headers import TOKEN_HEADER
 
 if TYPE_CHECKING:
-    from aiohttp import web
-
     from wiretape.core.model import Headers
     from wiretape.server.downstream import Answer
+    from wiretape.server.request import Request
     from wiretape.server.settings import Settings
 
 _TOKEN_PREFIX = "/~"  # noqa: S105  where a token stands in a path
@@ -59,19 +58,19 @@ class Access:
             if name.lower() not in _CREDENTIALS or not self._holds_token(value)
         )
 
-    def refusal(self, request: web.BaseRequest) -> tuple[Answer, bool] | None:
+    def refusal(self, request: Request) -> tuple[Answer, bool] | None:
         """What to answer in place of serving the request, and whether to close the connection.
 
         None if it may come in.
         """
-        raw_target = request.raw_path
-        host = request.headers.get("Host")
+        raw_target = request.target
+        host = request.fields.get("Host")
         if self._checks_host and not host_allowed(host, self._allow_hosts):
             text = f"the host {host!r} is not allowed; start wiretape with --allow-host"
             text = f"{text} {name_in_host(host or '')}"
             return error_answer(403, raw_target, text, kind="permission_error"), False
-        coding = request.headers.get("Transfer-Encoding")
-        if coding is not None and (coding.lower() != "chunked" or request.version < (1, 1)):
+        coding = request.fields.get("Transfer-Encoding")
+        if coding is not None and (coding.lower() != "chunked" or request.http_1_0):
             # Another hop could find another end of this body (RFC 9112, section 6.1).
             text = f"the Transfer-Encoding {coding!r} is not understood here; send chunked or none"
             return error_answer(400, raw_target, text), True
@@ -89,20 +88,18 @@ class Access:
             return self._cross_site_refusal(request, target)
         return None
 
-    def _cross_site_refusal(
-        self, request: web.BaseRequest, target: str
-    ) -> tuple[Answer, bool] | None:
-        site = request.headers.get("Sec-Fetch-Site", "none").lower()
-        origin = request.headers.get("Origin")
-        own = origin is None or urlsplit(origin).netloc == request.headers.get("Host", "")
+    def _cross_site_refusal(self, request: Request, target: str) -> tuple[Answer, bool] | None:
+        site = request.fields.get("Sec-Fetch-Site", "none").lower()
+        origin = request.fields.get("Origin")
+        own = origin is None or urlsplit(origin).netloc == request.fields.get("Host", "")
         if site in _OWN_SITES and own:
             return None
         text = "a page of another site may not change anything here"
         return error_answer(403, target, text, kind="permission_error"), False
 
-    def _brings_token(self, request: web.BaseRequest) -> bool:
-        return self._is_token(request.headers.get(TOKEN_HEADER, "")) or any(
-            self._holds_token(request.headers.get(name, "")) for name in _CREDENTIALS
+    def _brings_token(self, request: Request) -> bool:
+        return self._is_token(request.fields.get(TOKEN_HEADER, "")) or any(
+            self._holds_token(request.fields.get(name, "")) for name in _CREDENTIALS
         )
 
     def _holds_token(self, value: str) -> bool:

@@ -15,30 +15,26 @@ from wiretape.core.routing import CONTROL_PREFIX, route, without_session
 from wiretape.errors import CassetteError, CassetteNotFoundError, WiretapeError
 from wiretape.server.access import Access
 from wiretape.server.control import Control
-from wiretape.server.downstream import Answer, Downstream, error_answer
+from wiretape.server.downstream import Answer, error_answer
 from wiretape.server.forwarder import (
-    BodyTimeoutError,
     Forwarder,
     Incoming,
-    StreamedBody,
-    read_body,
     read_on,
 )
 from wiretape.server.headers import CASSETTE_HEADER, from_raw
+from wiretape.server.request import BodyTimeoutError, BrokenBodyError, StreamedBody, read_body
 from wiretape.server.sessions import Sessions
 from wiretape.server.tls import trusting
 from wiretape.server.upstream import Upstream
 from wiretape.server.viewing import Viewing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from aiohttp import web
-
     from wiretape.core.model import Headers
+    from wiretape.server.downstream import Downstream
     from wiretape.server.exchange import Exchange
     from wiretape.server.recorder import Unrecorded
     from wiretape.server.replayer import Replayer
+    from wiretape.server.request import Request
     from wiretape.server.session import Session
     from wiretape.server.settings import Settings
 
@@ -48,7 +44,6 @@ _REFUSED_KEPT = 100
 
 # Every client fails at once on 400 and shows the message; other statuses are retried by some.
 _STATUSES: tuple[tuple[type[WiretapeError], int], ...] = ((WiretapeError, 400),)
-_NOTHING = object()
 _NO_RETRY: Headers = (("x-should-retry", "false"),)
 
 
@@ -67,8 +62,6 @@ class App:
         self.sessions = Sessions(settings)
         self.in_flight: set[asyncio.Task[None]] = set()
         self.refused: dict[str, None] = {}
-        self._answering: set[web.RequestHandler] = set()
-        self._answered: dict[web.RequestHandler, object] = {}
         self._redactor = settings.redactor()
         self._access = Access(settings)
         self._control = Control(self.sessions, Viewing(settings, self.sessions))
@@ -93,21 +86,11 @@ class App:
         if self._upstream is not None:
             await self._upstream.close()
 
-    def idle(
-        self, connections: Iterable[web.RequestHandler]
-    ) -> list[tuple[web.RequestHandler, object]]:
-        """Those connections on which nothing is being answered, as `ClientPatience` wants them."""
-        idle = [each for each in connections if each not in self._answering]
-        self._answered = {each: self._answered.get(each, _NOTHING) for each in idle}
-        return list(self._answered.items())
-
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def handle(self, request: Request, downstream: Downstream) -> None:
         """Answer one request, whatever it is."""
-        downstream = Downstream(request)
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  a handler runs in one
         self.in_flight.add(task)
-        self._answering.add(request.protocol)
         try:
             await self._dispatch(request, downstream)
         except WiretapeError as error:
@@ -115,25 +98,25 @@ class App:
         except ConnectionError:
             downstream.cut()  # the client left while it was written to
         except BodyTimeoutError:
-            if not downstream.began:
-                text = "the rest of the request's body did not come"
-                downstream.answer(error_answer(408, request.raw_path, text))
+            text = "the rest of the request's body did not come"
+            downstream.answer(error_answer(408, request.target, text))
+            downstream.cut()
+        except BrokenBodyError as error:
+            text = f"the request's body is not HTTP: {error}"
+            downstream.answer(error_answer(400, request.target, text))
             downstream.cut()
         except Exception:  # noqa: BLE001  a bug must cost one request, not the proxy
-            shown = self._redactor.target(self._access.target(request.raw_path))
+            shown = self._redactor.target(self._access.target(request.target))
             _log.exception("%s %s failed", request.method, shown)
             if downstream.began:
                 downstream.cut()
             else:
                 text = "wiretape failed to handle this request; its log says more"
-                downstream.answer(error_answer(500, request.raw_path, text, kind="api_error"))
+                downstream.answer(error_answer(500, request.target, text, kind="api_error"))
         finally:
             self.in_flight.discard(task)
-            self._answering.discard(request.protocol)
-            self._answered[request.protocol] = object()
-        return downstream.handed_back()
 
-    async def _dispatch(self, request: web.BaseRequest, downstream: Downstream) -> None:
+    async def _dispatch(self, request: Request, downstream: Downstream) -> None:
         refusal = self._access.refusal(request)
         if refusal is not None:
             answer, closes = refusal
@@ -142,8 +125,8 @@ class App:
                 downstream.cut()
             return
         headers = self._access.headers(from_raw(request.raw_headers))
-        target = self._access.target(request.raw_path)
-        where = route(target, request.headers.get(CASSETTE_HEADER))
+        target = self._access.target(request.target)
+        where = route(target, request.fields.get(CASSETTE_HEADER))
         if where.target.startswith(CONTROL_PREFIX) or where.target == CONTROL_PREFIX[:-1]:
             await self._control.answer(request, downstream, where.target)
             return
@@ -151,6 +134,8 @@ class App:
         session.in_flight += 1
         try:
             settings = self.settings
+            if request.waits_to_go_on:
+                downstream.ask_to_go_on()
             body = await read_body(request, settings.max_body_bytes, settings.body_timeout_s)
             incoming = Incoming(request.method, where.target, headers, body)
             await self._answer(session, incoming, downstream)
@@ -179,10 +164,8 @@ class App:
         code = "wiretape_" + miss.reason.value.replace("-", "_")
         return error_answer(400, incoming.target, text, code=code, extra=extra)
 
-    def _refuse(
-        self, request: web.BaseRequest, downstream: Downstream, error: WiretapeError
-    ) -> None:
-        raw_target = self._access.target(request.raw_path)
+    def _refuse(self, request: Request, downstream: Downstream, error: WiretapeError) -> None:
+        raw_target = self._access.target(request.target)
         shown = self._redactor.target(raw_target)
         _log.warning("%s %s refused: %s", request.method, shown, error)
         if isinstance(error, CassetteError) and len(self.refused) < _REFUSED_KEPT:

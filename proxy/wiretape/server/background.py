@@ -11,19 +11,19 @@ import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from aiohttp import web
-
 from wiretape.core.addresses import Address
 from wiretape.core.routing import DEFAULT_SESSION
 from wiretape.errors import CassetteNotFoundError
 from wiretape.server.app import App
-from wiretape.server.downstream import Downstream, error_answer
+from wiretape.server.downstream import error_answer
 from wiretape.server.listener import Listener
 from wiretape.server.serve import Summary, close_sessions, drain, summarize
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from wiretape.server.downstream import Downstream
+    from wiretape.server.request import Request
     from wiretape.server.settings import Settings
 
 T = TypeVar("T")
@@ -90,13 +90,9 @@ class Background:
             runner.run(self._serve(listening))
 
     async def _serve(self, listening: Future[tuple[asyncio.AbstractEventLoop, str]]) -> None:
-        runner = web.ServerRunner(
-            Listener(self._handle), handle_signals=False, shutdown_timeout=0.5
-        )
+        listener = Listener(self._handle)
         try:
-            await runner.setup()
-            await web.TCPSite(runner, _HOST, 0).start()
-            address = Address(_HOST, runner.addresses[0][1])
+            address = Address(_HOST, await listener.start(_HOST, 0))
             listening.set_result((asyncio.get_running_loop(), f"http://{address}"))
             await self._stopping.wait()
         except OSError as error:
@@ -104,14 +100,13 @@ class Background:
         finally:
             if self._app is not None:
                 await self._close(upstream_needed=False)
-            await runner.cleanup()
+            await listener.close()
 
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _handle(self, request: Request, downstream: Downstream) -> None:
         if self._app is not None:
-            return await self._app.handle(request)
-        downstream = Downstream(request)
-        downstream.answer(error_answer(400, request.raw_path, self._idle_text))
-        return downstream.handed_back()
+            await self._app.handle(request, downstream)
+        else:
+            downstream.answer(error_answer(400, request.target, self._idle_text))
 
     async def _open(self, settings: Settings) -> None:
         if self._app is not None:  # whoever opened it was interrupted before it could close it

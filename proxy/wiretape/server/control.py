@@ -12,10 +12,9 @@ from wiretape.core.routing import CONTROL_PREFIX, DEFAULT_SESSION, SessionName, 
 from wiretape.server.downstream import Answer, error_answer, json_answer
 
 if TYPE_CHECKING:
-    from aiohttp import web
-
     from wiretape.core.model import Headers
     from wiretape.server.downstream import Downstream
+    from wiretape.server.request import Request
     from wiretape.server.sessions import Sessions
     from wiretape.server.viewing import Viewing
 
@@ -36,7 +35,7 @@ class Control:
         self._sessions = sessions
         self._viewing = viewing
 
-    async def answer(self, request: web.BaseRequest, downstream: Downstream, target: str) -> None:
+    async def answer(self, request: Request, downstream: Downstream, target: str) -> None:
         """Answer a request whose target begins with the control prefix.
 
         Raises:
@@ -47,7 +46,7 @@ class Control:
         guards = tuple(each for each in _GUARDS if each[0].lower() not in given)
         downstream.answer(replace(answer, headers=answer.headers + guards))
 
-    async def _answer(self, request: web.BaseRequest, target: str) -> Answer:
+    async def _answer(self, request: Request, target: str) -> Answer:
         path = target.partition("?")[0].removeprefix(CONTROL_PREFIX)
         reads = request.method in {"GET", "HEAD"}
         if path == "health" and reads:

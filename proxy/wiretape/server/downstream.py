@@ -18,16 +18,14 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import web
-
 from wiretape.cassette.secrets import Secrets
 from wiretape.core.routing import error_body
 from wiretape.server.framing import LAST_CHUNK, Framing
 from wiretape.server.headers import end_to_end
-from wiretape.server.listener import came_ns
 
 if TYPE_CHECKING:
     from wiretape.core.model import Headers
+    from wiretape.server.client import ClientConnection
     from wiretape.server.peer import ReceiveQueues
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, for no time: close() sends RST
@@ -39,60 +37,44 @@ _WITHOUT_LENGTH = frozenset({Framing.CHUNKED, Framing.UNTIL_CLOSE})
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
-class _Written(web.StreamResponse):
-    """What aiohttp gets back from a handler: a response that is on the wire already."""
-
-    def __init__(self, *, keep_alive: bool) -> None:
-        super().__init__()
-        self._persists = keep_alive
-
-    async def prepare(self, request: web.BaseRequest) -> None:
-        """Nothing: the head is out."""
-
-    async def write_eof(self, data: bytes = b"") -> None:
-        """Nothing: the body is out."""
-
-    @property
-    def keep_alive(self) -> bool:
-        """Whether the connection may carry another request."""
-        return self._persists
-
-
-_KEPT_ALIVE, _CLOSED = _Written(keep_alive=True), _Written(keep_alive=False)
-
-
 class Downstream:
     """One response to one client.
 
+    Args:
+        connection: the client's.
+        method: the request's.
+        http_1_0: whether the client speaks an older HTTP than 1.1.
+        persists: whether the client wants to keep the connection.
+
     Attributes:
-        asked_ns: when the request came, on the monotonic clock.
+        asked_ns: when the request came, on the monotonic clock: the last of it that was there when
+            its turn came.
+        persists: whether the connection may carry another request.
         began: a head has been made; no other may be.
     """
 
-    def __init__(self, request: web.BaseRequest) -> None:
-        self.asked_ns = came_ns(request)
-        self._request = request
-        self._transport = request.transport
-        self._http_1_0 = request.version < (1, 1)
-        self._is_head = request.method == "HEAD"
-        self._persists = request.keep_alive
-        self._framing = Framing.NONE
+    def __init__(
+        self, connection: ClientConnection, method: str, *, http_1_0: bool, persists: bool
+    ) -> None:
+        self.asked_ns = connection.came_ns
+        self.persists = persists
         self.began = False
-
-    def handed_back(self) -> web.StreamResponse:
-        """What a handler returns to aiohttp when it has written all."""
-        return _KEPT_ALIVE if self._persists else _CLOSED
+        self._connection = connection
+        self._transport = connection.transport
+        self._http_1_0 = http_1_0
+        self._is_head = method == "HEAD"
+        self._framing = Framing.NONE
 
     @property
     def gone(self) -> bool:
         """Whether the client has closed its connection."""
-        transport = self._request.transport
+        transport = self._connection.transport
         return transport is None or transport.is_closing()
 
     @property
     def paused(self) -> bool:
         """Whether the client reads more slowly than it is sent to: await `drain` before more."""
-        return self._request.protocol.writing_paused
+        return self._connection.writing_paused
 
     def unread_bytes(self, queues: ReceiveQueues) -> int | None:
         """How much of what was written the client has not read; None if that is not known."""
@@ -107,7 +89,11 @@ class Downstream:
         Raises:
             ConnectionError: the client is gone.
         """
-        await self._request.writer.drain()
+        await self._connection.drain()
+
+    def ask_to_go_on(self) -> None:
+        """Have a client send its body that waits to be asked for it."""
+        self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def write_head(
         self,
@@ -131,12 +117,12 @@ class Downstream:
         if framing is Framing.CHUNKED and self._http_1_0:
             framing = Framing.UNTIL_CLOSE
         if framing is Framing.UNTIL_CLOSE:
-            self._persists = False
+            self.persists = False
         self._framing = framing
         head = _head(status, reason, headers, framing)
         for name, value in extra:
             head += f"{name}: {value}\r\n".encode()
-        if not self._persists:
+        if not self.persists:
             head += b"Connection: close\r\n"
         elif self._http_1_0:
             head += b"Connection: keep-alive\r\n"
@@ -159,13 +145,13 @@ class Downstream:
 
     def cut(self) -> None:
         """Close the connection as it stands, without the body's end."""
-        self._persists = False
+        self.persists = False
         if self._transport is not None:
             self._transport.close()
 
     async def reset(self) -> None:
         """Reset the connection, after what was written has reached the client's machine."""
-        self._persists = False
+        self.persists = False
         transport = self._transport
         if transport is None:
             return

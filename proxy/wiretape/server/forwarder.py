@@ -6,7 +6,6 @@ Knows requests and what is done where no answer comes; answers are for `relay`.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,11 +15,10 @@ from wiretape.errors import JournalError, UpstreamError
 from wiretape.server.downstream import error_answer
 from wiretape.server.recorder import Unrecorded
 from wiretape.server.relay import Relay, end
+from wiretape.server.request import StreamedBody
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-
-    from aiohttp import web
+    from collections.abc import Callable
 
     from wiretape.core.model import Headers
     from wiretape.server.downstream import Downstream
@@ -31,72 +29,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _GATEWAY_STATUSES = {Outcome.UPSTREAM_UNREACHABLE: 502, Outcome.UPSTREAM_TIMEOUT: 504}
-
-
-class StreamedBody:
-    """A request body over the size limit: passed on as it comes, and only its digest kept."""
-
-    def __init__(self, request: web.BaseRequest, beginning: bytes) -> None:
-        self._content = request.content
-        self._beginning = beginning
-        self._digest = hashlib.sha256()
-        self._length = 0
-        self.declared_length = request.content_length
-
-    async def stream(self) -> AsyncIterator[bytes]:
-        """The whole body, piece by piece."""
-        if self._beginning:
-            yield self._seen(self._beginning)
-            self._beginning = b""
-        while data := await self._content.readany():
-            yield self._seen(data)
-
-    def body(self) -> Body:
-        """What is kept of the body, as far as it has been passed on."""
-        return Body(None, self._length, self._digest.hexdigest())
-
-    def _seen(self, data: bytes) -> bytes:
-        self._digest.update(data)
-        self._length += len(data)
-        return data
-
-
-class BodyTimeoutError(Exception):
-    """A client has begun a body and sends no more of it."""
-
-
-async def read_body(
-    request: web.BaseRequest, limit_bytes: int, timeout_s: float
-) -> bytes | StreamedBody:
-    """A request's body: whole if it is within the limit, else as a stream.
-
-    Raises:
-        BodyTimeoutError: nothing more came of it for `timeout_s`.
-    """
-    if not request.body_exists:
-        return b""
-    if "100-continue" in request.headers.get("Expect", "").lower():
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    if (request.content_length or 0) > limit_bytes:
-        return StreamedBody(request, b"")
-    content = request.content
-    if content.is_eof():  # it came with its head
-        data = content.read_nowait()
-        return StreamedBody(request, data) if len(data) > limit_bytes else data
-    read: list[bytes] = []
-    size_bytes = 0
-    now = asyncio.get_running_loop().time
-    try:
-        async with asyncio.timeout(timeout_s) as patience:
-            while data := await content.readany():
-                read.append(data)
-                size_bytes += len(data)
-                if size_bytes > limit_bytes:
-                    return StreamedBody(request, b"".join(read))
-                patience.reschedule(now() + timeout_s)
-    except TimeoutError:
-        raise BodyTimeoutError from None
-    return read[0] if len(read) == 1 else b"".join(read)
 
 
 @dataclass(frozen=True, slots=True)

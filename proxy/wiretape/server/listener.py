@@ -1,81 +1,70 @@
-"""aiohttp's server with what a proxy needs of it: limits, logging, and when requests came."""
+"""Listening: an address, and the connections that clients make to it."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from typing import TYPE_CHECKING, Any
+import socket
+from typing import TYPE_CHECKING
 
-from aiohttp import web
-from aiohttp.http import HttpProcessingError
-
-from wiretape.server.clock import monotonic_ns
+from wiretape.server.client import ClientConnection
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    import ssl
 
-_log = logging.getLogger(__name__)
+    from wiretape.server.client import Handle
 
-_HEADER_LIMIT_BYTES = 256 * 1024
-_HEADER_COUNT_LIMIT = 1000
-_KEEP_ALIVE_S = 75.0
-
-
-class _Client(web.RequestHandler):
-    """A client's connection, which keeps the time at which something last came on it."""
-
-    __slots__ = ("came_ns",)
-
-    def __init__(self, manager: web.Server, **options: Any) -> None:
-        super().__init__(manager, **options)
-        self.came_ns = 0
-
-    def data_received(self, data: bytes) -> None:
-        """Bytes have come; who handles them has to wait for its turn."""
-        self.came_ns = monotonic_ns()
-        super().data_received(data)
+_BACKLOG = 4096
+_STEP_S = 0.005
+_STEPS = 100
 
 
-class Listener(web.Server):
+class Listener:
     """The server that a proxy listens with.
 
     Args:
         handle: answers one request.
     """
 
-    def __init__(self, handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> None:
-        super().__init__(handle, handler_cancellation=True)
+    def __init__(self, handle: Handle) -> None:
+        self._handle = handle
+        self._connections: set[ClientConnection] = set()
+        self._server: asyncio.Server | None = None
 
-    def __call__(self) -> web.RequestHandler:
-        """A new connection."""
-        return _Client(
-            self,
-            loop=asyncio.get_running_loop(),
-            access_log=None,
-            logger=_log,
-            auto_decompress=False,
-            keepalive_timeout=_KEEP_ALIVE_S,
-            max_line_size=_HEADER_LIMIT_BYTES,
-            max_field_size=_HEADER_LIMIT_BYTES,
-            max_headers=_HEADER_COUNT_LIMIT,
+    async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
+        """Begin to listen, and return the port: the given one, or for 0 any free one.
+
+        Raises:
+            OSError: it cannot listen there.
+        """
+        self._server = await asyncio.get_running_loop().create_server(
+            self._connect, host, port, ssl=tls, backlog=_BACKLOG, reuse_address=True
         )
+        for each in self._server.sockets:
+            # Connections have it from there: a client whose machine is gone is found out.
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        own_port: int = self._server.sockets[0].getsockname()[1]
+        return own_port
 
+    def idle(self) -> list[tuple[ClientConnection, object]]:
+        """The connections on which nothing is being answered, as `ClientPatience` wants them."""
+        return [(each, each.asked) for each in self._connections if not each.answering]
 
-def came_ns(request: web.BaseRequest) -> int:
-    """When a request came, on the monotonic clock: the last of it that has been read by now."""
-    client = request.protocol
-    return client.came_ns if isinstance(client, _Client) else monotonic_ns()
+    def stop(self) -> None:
+        """Take no more connections."""
+        if self._server is not None:
+            self._server.close()
 
+    async def close(self) -> None:
+        """Stop, and close all connections; what was written has a moment to be sent."""
+        self.stop()
+        for each in list(self._connections):
+            each.close()
+        for _ in range(_STEPS):
+            if not self._connections:
+                break
+            await asyncio.sleep(_STEP_S)
+        for each in list(self._connections):
+            each.abort()
 
-def _in_one_line(record: logging.LogRecord) -> bool:
-    """Have aiohttp's parser complain of a client in one line, without a traceback."""
-    error = record.exc_info[1] if record.exc_info else None
-    if isinstance(error, HttpProcessingError):
-        record.levelno, record.levelname = logging.WARNING, "WARNING"
-        record.msg = "refused a request that is not HTTP: %s"
-        record.args = (" ".join(error.message.rstrip("\n ^").split()),)
-        record.exc_info = record.exc_text = None
-    return True
-
-
-_log.addFilter(_in_one_line)
+    def _connect(self) -> ClientConnection:
+        return ClientConnection(self._handle, self._connections)

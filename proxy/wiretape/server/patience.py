@@ -20,10 +20,10 @@ _LONGEST_STEP_S = 30.0
 
 
 class Connection(Protocol):
-    """A client's connection, as aiohttp has it."""
+    """A client's connection."""
 
-    def force_close(self) -> None:
-        """Close it at once."""
+    def close(self) -> None:
+        """Close it."""
 
 
 class _Rounds:
@@ -135,5 +135,5 @@ class ClientPatience:
     def _look(self) -> bool:
         for connection, count in self._idling.look(self._idle()):
             if count * _step_s(self._limit_s) >= self._limit_s:
-                connection.force_close()
+                connection.close()
         return True

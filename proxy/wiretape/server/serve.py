@@ -11,8 +11,6 @@ import signal
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import web
-
 from wiretape.cassette.library import find_abandoned
 from wiretape.core.addresses import Address, is_loopback
 from wiretape.core.model import Mode
@@ -64,16 +62,12 @@ class Running:
         app: the application behind it.
     """
 
-    def __init__(self, app: App, runner: web.ServerRunner, address: Address) -> None:
+    def __init__(self, app: App, listener: Listener, address: Address) -> None:
         self.app = app
         scheme = "https" if app.settings.tls_cert else "http"
         self.url = f"{scheme}://{address}"
-        self._runner = runner
-        server = runner.server
-        assert server is not None  # noqa: S101  it has been set up
-        self._patience = ClientPatience(
-            app.settings.head_timeout_s, lambda: app.idle(server.connections)
-        )
+        self._listener = listener
+        self._patience = ClientPatience(app.settings.head_timeout_s, listener.idle)
         self._patience.begin()
         self._summary: Summary | None = None
 
@@ -85,11 +79,10 @@ class Running:
         """
         if self._summary is not None:
             return self._summary
-        for site in list(self._runner.sites):
-            await site.stop()
+        self._listener.stop()
         await drain(self.app, hurry=hurry)
         self._patience.stop()
-        await self._runner.cleanup()
+        await self._listener.close()
         self._summary = close_sessions(self.app)
         return self._summary
 
@@ -150,21 +143,11 @@ async def start(settings: Settings) -> Running:
     try:
         if settings.mode is Mode.REPLAY and (settings.cassette or settings.cassettes):
             app.sessions.get(DEFAULT_SESSION)
-        runner = web.ServerRunner(Listener(app.handle), handle_signals=False, shutdown_timeout=0.5)
-        await runner.setup()
+        listener = Listener(app.handle)
         listen = settings.listen
-        site = web.TCPSite(
-            runner,
-            listen.host,
-            listen.port,
-            ssl_context=tls,
-            backlog=4096,
-            reuse_address=True,
-        )
         try:
-            await site.start()
+            port = await listener.start(listen.host, listen.port, tls)
         except OSError as error:
-            await runner.cleanup()
             reason = os.strerror(error.errno) if error.errno else str(error)
             raise UsageError(
                 f"cannot listen on {listen}: {reason.lower()};"
@@ -173,8 +156,7 @@ async def start(settings: Settings) -> Running:
     except WiretapeError:
         await app.close()
         raise
-    port = runner.addresses[0][1]
-    return Running(app, runner, Address(listen.host, port))
+    return Running(app, listener, Address(listen.host, port))
 
 
 @contextlib.asynccontextmanager

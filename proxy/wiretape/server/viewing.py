@@ -12,8 +12,7 @@ from wiretape.viewer.routes import LiveSession, Viewer
 from wiretape.viewer.shelf import Shelf
 
 if TYPE_CHECKING:
-    from aiohttp import web
-
+    from wiretape.server.request import Request
     from wiretape.server.session import Session
     from wiretape.server.sessions import Sessions
     from wiretape.server.settings import Settings
@@ -32,7 +31,7 @@ class Viewing:
         self._viewer = Viewer(Shelf(settings.directory, given))
         self._sessions = sessions
 
-    async def answer(self, request: web.BaseRequest, target: str) -> Answer | None:
+    async def answer(self, request: Request, target: str) -> Answer | None:
         """The answer to a GET; None if the target is none of the viewer's."""
         if target == CONTROL_PREFIX[:-1]:
             # The page's own links are relative, and so is this: a prefix may stand before it.
@@ -42,7 +41,7 @@ class Viewing:
             self._viewer.answer,
             target.removeprefix(CONTROL_PREFIX),
             [_live(session) for session in self._sessions.all()],
-            request.headers.get("If-None-Match"),
+            request.fields.get("If-None-Match"),
         )
         if page is None:
             return None

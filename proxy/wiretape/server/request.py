@@ -1,0 +1,136 @@
+"""A client's request: its head, and its body as it comes."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from typing import TYPE_CHECKING
+
+from aiohttp import EMPTY_PAYLOAD
+from aiohttp.http import HttpProcessingError
+
+from wiretape.core.model import Body
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from aiohttp import StreamReader
+    from aiohttp.http import RawRequestMessage
+
+
+class Request:
+    """One request, when its head has come.
+
+    Attributes:
+        method: as in the request line.
+        target: likewise, as it came.
+        fields: its header fields by name, in any case.
+        raw_headers: its header fields as they came, in order.
+        http_1_0: whether its client speaks an older HTTP than 1.1.
+        persists: whether its client wants to keep the connection.
+        content: its body.
+    """
+
+    __slots__ = (
+        "content",
+        "fields",
+        "http_1_0",
+        "method",
+        "persists",
+        "raw_headers",
+        "target",
+    )
+
+    def __init__(self, message: RawRequestMessage, content: StreamReader) -> None:
+        self.method = message.method
+        self.target = message.path
+        self.fields = message.headers
+        self.raw_headers = message.raw_headers
+        self.http_1_0 = message.version < (1, 1)
+        self.persists = not message.should_close
+        self.content = content
+
+    @property
+    def has_body(self) -> bool:
+        """Whether it has a body, of no length perhaps."""
+        return self.content is not EMPTY_PAYLOAD
+
+    @property
+    def declared_length(self) -> int | None:
+        """How many bytes its head says that its body has."""
+        length = self.fields.get("Content-Length")
+        return None if length is None else int(length)
+
+    @property
+    def waits_to_go_on(self) -> bool:
+        """Whether its body is sent only once it is asked for."""
+        return "100-continue" in self.fields.get("Expect", "").lower() and self.has_body
+
+
+class BodyTimeoutError(Exception):
+    """A client has begun a body and sends no more of it."""
+
+
+class BrokenBodyError(Exception):
+    """What a client sends for a body is none."""
+
+
+class StreamedBody:
+    """A request body over the size limit: passed on as it comes, and only its digest kept."""
+
+    def __init__(self, request: Request, beginning: bytes) -> None:
+        self._content = request.content
+        self._beginning = beginning
+        self._digest = hashlib.sha256()
+        self._length = 0
+        self.declared_length = request.declared_length
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        """The whole body, piece by piece."""
+        if self._beginning:
+            yield self._seen(self._beginning)
+            self._beginning = b""
+        while data := await self._content.readany():
+            yield self._seen(data)
+
+    def body(self) -> Body:
+        """What is kept of the body, as far as it has been passed on."""
+        return Body(None, self._length, self._digest.hexdigest())
+
+    def _seen(self, data: bytes) -> bytes:
+        self._digest.update(data)
+        self._length += len(data)
+        return data
+
+
+async def read_body(request: Request, limit_bytes: int, timeout_s: float) -> bytes | StreamedBody:
+    """A request's body: whole if it is within the limit, else as a stream.
+
+    Raises:
+        BodyTimeoutError: nothing more came of it for `timeout_s`.
+        BrokenBodyError: it is framed wrongly.
+    """
+    if not request.has_body:
+        return b""
+    if (request.declared_length or 0) > limit_bytes:
+        return StreamedBody(request, b"")
+    content = request.content
+    if content.is_eof():  # it came with its head
+        data = content.read_nowait()
+        return StreamedBody(request, data) if len(data) > limit_bytes else data
+    read: list[bytes] = []
+    size_bytes = 0
+    now = asyncio.get_running_loop().time
+    try:
+        async with asyncio.timeout(timeout_s) as patience:
+            while data := await content.readany():
+                read.append(data)
+                size_bytes += len(data)
+                if size_bytes > limit_bytes:
+                    return StreamedBody(request, b"".join(read))
+                patience.reschedule(now() + timeout_s)
+    except TimeoutError:
+        raise BodyTimeoutError from None
+    except HttpProcessingError as error:
+        raise BrokenBodyError(error.message) from None
+    return read[0] if len(read) == 1 else b"".join(read)
