@@ -68,8 +68,9 @@ def json_value(content: bytes, declared: int | None) -> Any:
         ValueError: there is none.
     """
     try:
-        value = _DECODER.decode(content.decode())
-        exact = json_bytes(value, declared) == content
+        text = content.decode()
+        value, end = _DECODER.raw_decode(text)
+        exact = end == len(text) and json_bytes(value, declared) == content
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     if not exact:

@@ -19,6 +19,7 @@ from wiretape.cassette.scalars import (
 
 _FLOW_WIDTH = 100
 _DEEPEST = 100
+_WORD = 32
 # libyaml looks 1024 characters ahead for the colon after a key.
 _LONGEST_KEY = 1000
 # Beyond this, decimal digits take quadratic time to read.
@@ -47,16 +48,16 @@ def json_block(value: Any, pad: str) -> str:
 
 def _node(out: list[str], lead: str, value: Any, pad: str, depth: int) -> None:
     """Append the value behind `lead`, a key with its colon or a dash that stands at `pad`."""
-    if isinstance(value, str):
-        literal = literal_scalar(value, pad + "  ")
-        out.append(f"{lead} {block_scalar(value) if literal is None else literal}")
-    elif not isinstance(value, dict | list):
+    kind = type(value)
+    if kind is str:
+        out.append(f"{lead} {_text(value, pad)}")
+    elif kind is not dict and kind is not list:
         out.append(f"{lead} {_atom(value)}")
     elif (flow := _leaf(value)) is not None:
         out.append(f"{lead} {flow}")
     elif depth >= _DEEPEST:
         raise ValueError("nested too deeply for YAML")
-    elif isinstance(value, list):
+    elif kind is list:
         if lead.endswith("-"):
             _sequence(out, value, lead + " ", pad + "  ", depth + 1)
         else:
@@ -86,16 +87,17 @@ def _sequence(out: list[str], value: list[Any], first: str, pad: str, depth: int
 
 def _leaf(value: dict[str, Any] | list[Any]) -> str | None:
     """The collection in flow style if it holds scalars only and fits on a line."""
-    is_mapping = isinstance(value, dict)
     room = _FLOW_WIDTH
     parts: list[str] = []
-    for item in value.values() if isinstance(value, dict) else value:
+    for item in value.values() if type(value) is dict else value:
         part = _leaf_item(item, room)
-        room -= len(part or "") + 2
-        if part is None or room < 0:
+        if part is None:
+            return None
+        room -= len(part) + 2
+        if room < 0:
             return None
         parts.append(part)
-    if not is_mapping:
+    if type(value) is list:
         return f"[{', '.join(parts)}]"
     pairs = [f"{_key(key)}: {part}" for key, part in zip(value, parts, strict=True)]
     text = f"{{{', '.join(pairs)}}}"
@@ -104,14 +106,30 @@ def _leaf(value: dict[str, Any] | list[Any]) -> str | None:
 
 def _leaf_item(item: Any, room: int) -> str | None:
     """A value in flow style if it is a scalar, or empty, and need not be longer than the room."""
-    if isinstance(item, str):
-        return None if len(item) > room or "\n" in item else flow_scalar(item)
-    if isinstance(item, dict | list):
-        return None if item else "{}" if isinstance(item, dict) else "[]"
+    kind = type(item)
+    if kind is str:
+        if len(item) > room or "\n" in item:
+            return None
+        return _flow_word(item) if len(item) <= _WORD else flow_scalar(item)
+    if kind is dict or kind is list:
+        return None if item else "{}" if kind is dict else "[]"
     return _atom(item)
 
 
-# The names of an API's members come again with every request.
+def _text(text: str, pad: str) -> str:
+    """A string behind a key or a dash that stands at `pad`."""
+    if "\n" in text:
+        literal = literal_scalar(text, pad + "  ")
+        if literal is not None:
+            return literal
+    return _block_word(text) if len(text) <= _WORD else block_scalar(text)
+
+
+# Roles, models and the names of an API's members come again with every request.
+_block_word = functools.lru_cache(maxsize=1024)(block_scalar)
+_flow_word = functools.lru_cache(maxsize=1024)(flow_scalar)
+
+
 @functools.lru_cache(maxsize=1024)
 def _key(key: str) -> str:
     text = key_scalar(key)

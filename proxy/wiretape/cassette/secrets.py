@@ -175,6 +175,8 @@ class Secrets:
 
     def redact(self, content: bytes) -> bytes:
         """The bytes with each secret replaced; as many as before."""
+        if self.suspect is not None and self.suspect(content) is None:
+            return content
         found = self.find(content)
         if not found:
             return content

@@ -77,7 +77,7 @@ class StreamRedactor:
     def __init__(self, secrets: Secrets, content_type: str) -> None:
         self.kinds: set[str] = set()
         self._secrets = secrets
-        self._streamed = any(word in content_type for word in _STREAMED)
+        self._streamed = _is_streamed(content_type)
         self._lanes: dict[bytes, Lane] = {}
         self._unread = b""
         self._open = _RAW  # the lane whose text the last chunk broke off in
@@ -91,25 +91,6 @@ class StreamRedactor:
         self._after_key = _RAW
         self._lead = b""  # what is still to come before the next text
         self._passed = b""  # the end of what nothing but `_alike` was told of
-
-    def has_none_in(self, pieces: Pieces) -> bool:
-        """Whether these, if they are the whole body, hold nothing like a secret.
-
-        Most answers that are not streamed come whole, and then there is nothing to be remembered.
-        """
-        suspect = self._secrets.suspect
-        if self._lanes or suspect is None:
-            return False
-        data = _joined(pieces)
-        if suspect(data) is not None:
-            return False
-        texts = _texts(data, 0, 0) if self._streamed else []
-        if len(texts) < 2:  # noqa: PLR2004  one text stands in the bytes as it is
-            return True
-        grown: dict[bytes, bytes] = {}
-        for match in texts:
-            grown[match[1]] = grown.get(match[1], b"") + match[2]
-        return not any(map(suspect, grown.values()))
 
     def take(self, pieces: Pieces) -> Safe:
         """Take some chunks, as (bytes, part), and tell how they are to be written."""
@@ -333,6 +314,35 @@ class StreamRedactor:
             self._alike = None
             inside = not self._open and not self._after.endswith(b"\n")
             self._unread = self._after[-_LONGEST_KEY_BYTES:] if inside else b""
+
+
+def none_in(secrets: Secrets, content_type: str, pieces: Pieces) -> bool:
+    """Whether it is plain that a whole body holds nothing like a secret.
+
+    Most answers that are not streamed come whole, and then there is nothing to be remembered.
+
+    Args:
+        secrets: what to look for.
+        content_type: the body's.
+        pieces: its chunks, as (bytes, part), from the first to the last.
+    """
+    suspect = secrets.suspect
+    if suspect is None:
+        return False
+    data = _joined(pieces)
+    if suspect(data) is not None:
+        return False
+    texts = _texts(data, 0, 0) if _is_streamed(content_type) else []
+    if len(texts) < 2:  # noqa: PLR2004  one text stands in the bytes as it is
+        return True
+    grown: dict[bytes, bytes] = {}
+    for match in texts:
+        grown[match[1]] = grown.get(match[1], b"") + match[2]
+    return not any(map(suspect, grown.values()))
+
+
+def _is_streamed(content_type: str) -> bool:
+    return any(word in content_type for word in _STREAMED)
 
 
 def _joined(pieces: Pieces) -> bytes:

@@ -62,6 +62,7 @@ class App:
         self.sessions = Sessions(settings)
         self.in_flight: set[asyncio.Task[None]] = set()
         self.refused: dict[str, None] = {}
+        self._loop = asyncio.get_running_loop()  # which takes a system call to ask for
         self._redactor = settings.redactor()
         self._access = Access(settings)
         self._control = Control(self.sessions, Viewing(settings, self.sessions))
@@ -88,7 +89,7 @@ class App:
 
     async def handle(self, request: Request, downstream: Downstream) -> None:
         """Answer one request, whatever it is."""
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._loop)
         assert task is not None  # noqa: S101  a handler runs in one
         self.in_flight.add(task)
         try:
@@ -181,7 +182,7 @@ class App:
         downstream.answer(error_answer(status, target, str(error), extra=extra))
 
     def _take_over(self, exchange: Exchange, record: Unrecorded) -> None:
-        task = asyncio.get_running_loop().create_task(read_on(exchange, record))
+        task = self._loop.create_task(read_on(exchange, record))
         self.in_flight.add(task)
         task.add_done_callback(self.in_flight.discard)
 

@@ -39,6 +39,9 @@ class UpstreamConnection(asyncio.Protocol):
     Args:
         freed: called when an exchange has ended and another may begin.
         lost: called when the connection is gone.
+
+    Attributes:
+        exchange: the one under way, until it has ended.
     """
 
     def __init__(
@@ -46,12 +49,12 @@ class UpstreamConnection(asyncio.Protocol):
         freed: Callable[[UpstreamConnection], None],
         lost: Callable[[UpstreamConnection], None],
     ) -> None:
+        self.exchange: Exchange | None = None
         self._freed = freed
         self._lost = lost
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._incoming: select.poll | None = None
-        self._exchange: Exchange | None = None
         self._parser: HttpResponseParser | None = None
         self._head = b""
         self._should_close = False
@@ -62,7 +65,7 @@ class UpstreamConnection(asyncio.Protocol):
         """Send a request that is wholly in these bytes; its response comes into the exchange."""
         assert self._transport is not None  # noqa: S101  it is connected
         self._should_close = False
-        self._exchange = exchange = Exchange(self, skip_body=skip_body)
+        self.exchange = exchange = Exchange(self, skip_body=skip_body)
         self._transport.write(request)
         exchange.sent_ns = monotonic_ns()
         return exchange
@@ -107,7 +110,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come from the upstream."""
-        exchange = self._exchange
+        exchange = self.exchange
         if exchange is None:
             # Nothing was asked for: whatever this is, it must not answer the next request.
             self.abort()
@@ -124,7 +127,7 @@ class UpstreamConnection(asyncio.Protocol):
         if isinstance(exc, ConnectionError):
             self._receive_what_is_left()
         self._transport = None
-        exchange, self._exchange = self._exchange, None
+        exchange, self.exchange = self.exchange, None
         if exchange is not None:
             exchange.lose(exc)
         self._end_upload()
@@ -151,7 +154,7 @@ class UpstreamConnection(asyncio.Protocol):
         if transport is None or descriptor is None or transport.get_extra_info("sslcontext"):
             return
         with contextlib.suppress(OSError):
-            while self._exchange is not None:
+            while self.exchange is not None:
                 data = os.read(descriptor, UNTAKEN_LIMIT_BYTES)
                 if not data:
                     break
@@ -205,7 +208,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _finish(self, exchange: Exchange) -> None:
         """The response is whole, or broken; the connection is free for the next, if it may be."""
-        self._exchange = None
+        self.exchange = None
         clean = exchange.let_go()
         uploading = self._upload is not None and not self._upload.done()
         # What has not been sent of a request that was answered early would come before the next.

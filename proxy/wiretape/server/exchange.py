@@ -63,7 +63,6 @@ class Exchange:
     """
 
     __slots__ = (
-        "__weakref__",
         "_decoder",
         "_news",
         "_skip_body",

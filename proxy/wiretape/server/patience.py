@@ -7,7 +7,6 @@ limit is kept to within a twentieth.
 from __future__ import annotations
 
 import asyncio
-import weakref
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -78,18 +77,18 @@ class UpstreamPatience:
 
     Args:
         limit_s: how long is too long; 0 for never.
+        exchanges: gives those that are under way.
     """
 
-    def __init__(self, limit_s: float) -> None:
+    def __init__(self, limit_s: float, exchanges: Callable[[], list[Exchange]]) -> None:
         self.limit_s = limit_s
-        self._exchanges: weakref.WeakSet[Exchange] = weakref.WeakSet()
+        self._exchanges = exchanges
         self._waits: _Unchanged[Exchange] = _Unchanged()
         self._rounds = _Rounds(_step_s(limit_s), self._look)
 
-    def watch(self, exchange: Exchange) -> None:
-        """Watch a response, from when its request was sent, until it has ended."""
+    def watch(self) -> None:
+        """Watch for as long as any are under way."""
         if self.limit_s:
-            self._exchanges.add(exchange)
             self._rounds.begin()
 
     def stop(self) -> None:
@@ -98,12 +97,12 @@ class UpstreamPatience:
 
     def _look(self) -> bool:
         # Where nobody waits, a slow client holds things up.
-        silent = [(each, each.silence) for each in self._exchanges if each.silence is not None]
+        exchanges = self._exchanges()
+        silent = [(each, each.silence) for each in exchanges if each.silence is not None]
         for exchange, count in self._waits.look(silent):
             if count * _step_s(self.limit_s) >= self.limit_s:
                 exchange.give_up()
-        self._exchanges = weakref.WeakSet(each for each in self._exchanges if not each.over)
-        return bool(self._exchanges)
+        return bool(exchanges)
 
 
 class ClientPatience:

@@ -6,10 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from wiretape.server.clock import monotonic_ns
 from wiretape.server.connection import UpstreamConnection
 
 if TYPE_CHECKING:
     import ssl
+
+    from wiretape.server.exchange import Exchange
 
 # Shorter than servers keep theirs, for a request must not meet one that is about to be closed:
 # uvicorn's and Node's default is five seconds.
@@ -33,7 +36,7 @@ class Pool:
         self._timeout_s = timeout_s
         self._tls = tls
         self._all: set[UpstreamConnection] = set()
-        self._idle: dict[UpstreamConnection, float] = {}  # since when; the latest last
+        self._idle: dict[UpstreamConnection, int] = {}  # since when, in ns; the latest last
         self._none_left = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -68,6 +71,10 @@ class Pool:
         self._all.add(connection)
         return connection
 
+    def exchanges(self) -> list[Exchange]:
+        """Those that are under way on these connections."""
+        return [each.exchange for each in self._all if each.exchange is not None]
+
     async def close(self) -> None:
         """Close all connections, those in use too."""
         if self._timer is not None:
@@ -80,10 +87,9 @@ class Pool:
             await self._none_left.wait()
 
     def _freed(self, connection: UpstreamConnection) -> None:
-        loop = asyncio.get_running_loop()
-        self._idle[connection] = loop.time()
+        self._idle[connection] = monotonic_ns()
         if self._timer is None:
-            self._timer = loop.call_later(_KEEP_S, self._expire)
+            self._timer = asyncio.get_running_loop().call_later(_KEEP_S, self._expire)
 
     def _lost(self, connection: UpstreamConnection) -> None:
         self._idle.pop(connection, None)
@@ -94,11 +100,11 @@ class Pool:
     def _expire(self) -> None:
         """Close what has been idle for too long, and come back when the next one will have been."""
         self._timer = None
-        loop = asyncio.get_running_loop()
         while self._idle:
-            connection, since = next(iter(self._idle.items()))
-            if since + _KEEP_S > loop.time():
-                self._timer = loop.call_at(since + _KEEP_S, self._expire)
+            connection, since_ns = next(iter(self._idle.items()))
+            left_s = _KEEP_S - (monotonic_ns() - since_ns) / 1e9
+            if left_s > 0:
+                self._timer = asyncio.get_running_loop().call_later(left_s, self._expire)
                 break
             del self._idle[connection]
             connection.abort()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from wiretape.analysis.endings import stream_finished
 from wiretape.cassette.journal import Journal
 from wiretape.cassette.redaction import Redactor
-from wiretape.cassette.streamredaction import Safe
+from wiretape.cassette.streamredaction import Safe, none_in
 from wiretape.cassette.watched import Place
 from wiretape.cassette.writer import (
     chunk_text,
@@ -248,9 +248,7 @@ class InteractionRecorder(Unrecorded):
         self._content_type = header(headers, "content-type") or ""
         if "ndjson" in self._content_type:
             self._event_ends = b"\n"
-        redactor = self._recorder.redactor
-        self._stream = redactor.stream(self._content_type)
-        safe = redactor.headers(headers)
+        safe = self._recorder.redactor.headers(headers)
         self._pending += response_text(self.number, self._recorder.now_us(), status, safe)
 
     def flush(self) -> None:
@@ -268,8 +266,8 @@ class InteractionRecorder(Unrecorded):
         at_us = self._recorder.now_us()
         number = self.number
         stream = self._stream
-        if stream is None or (outcome is not None and stream.has_none_in(pieces)):
-            safe, watched, again = Safe(pieces, (), ())
+        if stream is None:
+            safe, watched, again = self._take_first(pieces, whole=outcome is not None)
         else:
             safe, watched, again = stream.take(pieces)
         if watched:
@@ -286,6 +284,12 @@ class InteractionRecorder(Unrecorded):
             self._recorder.rewrite(number, chunk)
         if outcome is None:
             self._remember(pieces)
+
+    def _take_first(self, pieces: Sequence[tuple[bytes, bool]], *, whole: bool) -> Safe:
+        redactor = self._recorder.redactor
+        if not (whole and none_in(redactor.secrets, self._content_type, pieces)):
+            self._stream = redactor.stream(self._content_type)
+        return Safe(pieces, (), ()) if self._stream is None else self._stream.take(pieces)
 
     def end(self, outcome: Outcome) -> None:
         """Journal the end, once; later calls change nothing."""

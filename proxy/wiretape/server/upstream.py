@@ -58,7 +58,7 @@ class Upstream:
         self._host = _host_field(self.base_url)
         secure = parts.scheme == "https"
         self._pool = Pool(self.base_url, connect_timeout_s, (tls or trusting()) if secure else None)
-        self._patience = UpstreamPatience(timeout_s)
+        self._patience = UpstreamPatience(timeout_s, self._pool.exchanges)
 
     async def send(
         self,
@@ -121,7 +121,7 @@ class Upstream:
 
     async def _headed(self, exchange: Exchange) -> bool:
         """Wait for a response's head; if nobody waits any more, nothing more is to come."""
-        self._patience.watch(exchange)
+        self._patience.watch()
         try:
             return await exchange.head()
         except BaseException:

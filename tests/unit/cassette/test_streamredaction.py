@@ -8,7 +8,7 @@ import pytest
 
 from support.planted import PLANTED, grep
 from wiretape.cassette.secrets import Secrets
-from wiretape.cassette.streamredaction import StreamRedactor
+from wiretape.cassette.streamredaction import StreamRedactor, none_in
 from wiretape.cassette.watched import Written
 from wiretape.cassette.writer import chunk_text
 
@@ -279,16 +279,16 @@ def test_a_body_that_comes_whole_is_called_free_of_secrets_where_it_is(seed: int
     wire = cut_somehow(strange_stream(dice)[: dice.choice([60, 200, 900])], dice)
     careful = Journal(Careful(SECRETS, STREAM))
     careful.write(wire)
-    if StreamRedactor(SECRETS, STREAM).has_none_in([(piece, False) for piece in wire]):
+    if none_in(SECRETS, STREAM, [(piece, False) for piece in wire]):
         assert careful.chunks == wire
 
 
 def test_a_secret_spread_over_the_events_of_a_body_that_comes_whole_is_seen():
     key, _ = PLANTED["openai"]
     words = [named("content", "Here it is, "), named("content", "all of it. ")]
-    assert StreamRedactor(SECRETS, STREAM).has_none_in([(word, False) for word in words])
+    assert none_in(SECRETS, STREAM, [(word, False) for word in words])
     wire = [named("content", key[:6]), named("content", key[6:])]
-    assert not StreamRedactor(SECRETS, STREAM).has_none_in([(each, False) for each in wire])
+    assert not none_in(SECRETS, STREAM, [(each, False) for each in wire])
 
 
 def written(*batches: list[bytes]) -> bytes:
