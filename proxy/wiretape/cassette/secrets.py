@@ -88,22 +88,36 @@ _SHAPES: tuple[tuple[str, bytes], ...] = (
 
 # Where a secret may begin, unless what follows tells already that none does. Told by characters
 # that are rare in JSON, each of which looks back for the rest: this runs over all that crosses the
-# proxy, and a leading set of characters is what `re` searches for fast.
+# proxy, and a choice of things that each begin with a character of their own is what `re` searches
+# for fast.
+_NOT_A_KEY = rb"(?![A-Za-z0-9_-]{0,9}[^A-Za-z0-9_-])"
+_A_BEARER = rb"earer(?!\w)(?!(?:[ \t+]|%20)+[A-Za-z0-9._~+/=-]{0,15}[^A-Za-z0-9._~+/=-])"
+_A_PARAMETER = (
+    rb"[A-Za-z_-]{3,40}(?:=|%3[Dd])"
+    rb"(?!(?:[^\s&#\"'<>\\%]|%(?!26|23)){0,7}(?:[\s&#\"'<>\\]|%26|%23))"
+)
 _SUSPECT = re.compile(
-    rb"[-_./?&;%\\AJPBbz](?:"
-    rb"(?<=[kfpousrmitX][-_])(?:(?<=[sr]k.)|(?<=hf_)|(?<=gh._)|(?<=npm_)|(?<=xai-)"
-    rb"|(?<=_pat_)|(?<=CSPX-))(?![A-Za-z0-9_-]{0,9}[^A-Za-z0-9_-])"
-    rb"|(?<=xox[a-z]-)(?![A-Za-z0-9-]{0,9}[^A-Za-z0-9-])"
-    rb"|(?<=lpat-)(?![A-Za-z0-9_.-]{0,11}[^A-Za-z0-9_.-])"
-    rb"|(?<=://)(?![^\s/@\"'<>\\?#]*[\s/\"'<>\\?#])"
-    rb"|(?<=eyJ)(?![A-Za-z0-9_-]{0,7}[^A-Za-z0-9_-])"
-    rb"|(?<=A)(?:Iza|[KS]IA)(?![A-Za-z0-9_-]{0,15}[^A-Za-z0-9_-])"
-    rb"|(?<=P)RIVATE(?: |%20|\+)KEY"
-    rb"|(?<=[Bb])earer(?!\w)(?!(?:[ \t+]|%20)+[A-Za-z0-9._~+/=-]{0,15}[^A-Za-z0-9._~+/=-])"
-    rb"|(?<=uthoriz)(?!ation[\\\"'\s:=]{0,9}[^\\\"'\s:=Bb])"
-    rb"|(?:(?<=ya29\.)|(?<=SG\.))(?![A-Za-z0-9._-]{0,15}[^A-Za-z0-9._-])"
-    rb"|(?:(?<=[?&;])|(?<=%)(?:26|3[Ff])|(?<=\\)u0026)[A-Za-z_-]{3,40}(?:=|%3[Dd])"
-    rb"(?!(?:[^\s&#\"'<>\\%]|%(?!26|23)){0,7}(?:[\s&#\"'<>\\]|%26|%23)))",
+    b"|".join(
+        (
+            rb"_(?<=[kfpousrmit]_)(?:(?<=[sr]k_)|(?<=hf_)|(?<=gh._)|(?<=npm_)|(?<=_pat_))"
+            + _NOT_A_KEY,
+            rb"-(?<=[kiX]-)(?:(?<=[sr]k-)|(?<=xai-)|(?<=CSPX-))" + _NOT_A_KEY,
+            rb"-(?<=xox[a-z]-)(?![A-Za-z0-9-]{0,9}[^A-Za-z0-9-])",
+            rb"-(?<=lpat-)(?![A-Za-z0-9_.-]{0,11}[^A-Za-z0-9_.-])",
+            rb"\.(?:(?<=ya29\.)|(?<=SG\.))(?![A-Za-z0-9._-]{0,15}[^A-Za-z0-9._-])",
+            rb"/(?<=://)(?![^\s/@\"'<>\\?#]*[\s/\"'<>\\?#])",
+            rb"J(?<=eyJ)(?![A-Za-z0-9_-]{0,7}[^A-Za-z0-9_-])",
+            rb"A(?:Iza|[KS]IA)(?![A-Za-z0-9_-]{0,15}[^A-Za-z0-9_-])",
+            rb"PRIVATE(?: |%20|\+)KEY",
+            rb"b" + _A_BEARER,
+            rb"B" + _A_BEARER,
+            rb"z(?<=uthoriz)(?!ation[\\\"'\s:=]{0,9}[^\\\"'\s:=Bb])",
+            *(
+                sign + _A_PARAMETER
+                for sign in (rb"\?", rb"&", rb";", rb"%(?:26|3[Ff])", rb"\\u0026")
+            ),
+        )
+    )
 )
 _STAND_INS = re.compile(rb"REDACTED-(?:[a-z]+-)*?[a-z]+-x+")
 

@@ -72,6 +72,8 @@ def origin_form(raw_target: str) -> str:
     return f"{target}?{parts.query}" if parts.query else target
 
 
+# Clients ask for few things again and again.
+@functools.lru_cache(maxsize=256)
 def route(raw_target: str, cassette_header: str | None) -> Route:
     """Split a request target into session and upstream target.
 

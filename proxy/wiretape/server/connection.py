@@ -65,7 +65,7 @@ class UpstreamConnection(asyncio.Protocol):
         """Send a request that is wholly in these bytes; its response comes into the exchange."""
         assert self._transport is not None  # noqa: S101  it is connected
         self._should_close = False
-        self.exchange = exchange = Exchange(self, skip_body=skip_body)
+        self.exchange = exchange = Exchange(self, self._loop, skip_body=skip_body)
         self._transport.write(request)
         exchange.sent_ns = monotonic_ns()
         return exchange

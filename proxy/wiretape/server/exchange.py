@@ -5,7 +5,6 @@ Filled by a `connection`, read by whoever passes it on. Knows no request and no 
 
 from __future__ import annotations
 
-import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,6 +13,7 @@ from wiretape.server.framing import Batch, BodyDecoder, Framing, FramingError
 from wiretape.server.headers import from_raw
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
     from aiohttp.http import RawResponseMessage
@@ -44,6 +44,7 @@ class Exchange:
 
     Args:
         source: where it comes from.
+        loop: in which it is waited for; to ask for the running one takes a system call.
         skip_body: it answers a HEAD request.
 
     Attributes:
@@ -64,6 +65,7 @@ class Exchange:
 
     __slots__ = (
         "_decoder",
+        "_loop",
         "_news",
         "_skip_body",
         "_source",
@@ -84,7 +86,7 @@ class Exchange:
         "status",
     )
 
-    def __init__(self, source: Source, *, skip_body: bool) -> None:
+    def __init__(self, source: Source, loop: asyncio.AbstractEventLoop, *, skip_body: bool) -> None:
         self.sent_ns = 0
         self.began = False
         self.status = 0
@@ -99,6 +101,7 @@ class Exchange:
         self.listener: Callable[[], None] | None = None
         self.held = False
         self._source: Source | None = source
+        self._loop = loop
         self._skip_body = skip_body
         self._decoder: BodyDecoder | None = None
         self._untaken_bytes = 0
@@ -262,7 +265,7 @@ class Exchange:
             self._waiter.set_result(None)
 
     async def _more(self) -> None:
-        self._waiter = asyncio.get_running_loop().create_future()
+        self._waiter = self._loop.create_future()
         try:
             await self._waiter
         finally:

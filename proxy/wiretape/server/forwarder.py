@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wiretape.core.model import Body, Outcome
 from wiretape.errors import JournalError, UpstreamError
@@ -31,8 +30,7 @@ _log = logging.getLogger(__name__)
 _GATEWAY_STATUSES = {Outcome.UPSTREAM_UNREACHABLE: 502, Outcome.UPSTREAM_TIMEOUT: 504}
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(NamedTuple):
     """A client's request, its target without the session's prefix."""
 
     method: str

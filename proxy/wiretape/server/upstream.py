@@ -6,6 +6,7 @@ Writes the heads of requests and tells why no response came. Nothing is recorded
 from __future__ import annotations
 
 import base64
+import functools
 import os
 import re
 import ssl
@@ -56,6 +57,8 @@ class Upstream:
         parts = urlsplit(self.base_url)
         self._path = parts.path
         self._host = _host_field(self.base_url)
+        # A client sends much the same fields with every request.
+        self._fields = functools.lru_cache(maxsize=64)(self._fields_of)
         secure = parts.scheme == "https"
         self._pool = Pool(self.base_url, connect_timeout_s, (tls or trusting()) if secure else None)
         self._patience = UpstreamPatience(timeout_s, self._pool.exchanges)
@@ -141,21 +144,34 @@ class Upstream:
     def _head(
         self, method: str, target: str, headers: Headers, length: int | None, *, chunked: bool
     ) -> bytes:
-        fields = for_upstream(headers)
-        if self._authorization and header(fields, "authorization") is None:
-            fields += (("Authorization", self._authorization),)
-        if length is not None:
-            fields += (("Content-Length", str(length)),)
-        elif chunked:
-            fields += (("Transfer-Encoding", "chunked"),)
-        lines = [f"{method} {self._path}{target} HTTP/1.1", f"Host: {self._host}"]
-        lines += [f"{name}: {value}" for name, value in fields]
-        head = "\r\n".join((*lines, "\r\n"))
-        if head.count("\n") != len(lines) + 1 or head.count("\r") != len(lines) + 1:
+        line = f"{method} {self._path}{target}"
+        fields = self._fields(headers)
+        if fields is None or "\n" in line or "\r" in line:
             # A client's request has none; one from a cassette can hold anything.
             reason = "the request was not sent: there is a line break in its target or a field"
             raise UpstreamError(self.base_url, reason, Outcome.UPSTREAM_UNREACHABLE)
-        return _encoded(head)
+        framing = b""
+        if length is not None:
+            framing = b"Content-Length: %d\r\n" % length
+        elif chunked:
+            framing = b"Transfer-Encoding: chunked\r\n"
+        # A target may hold stray bytes.
+        coded = line.encode("utf-8", "surrogateescape")
+        return b"%b HTTP/1.1\r\n%b%b\r\n" % (coded, fields, framing)
+
+    def _fields_of(self, headers: Headers) -> bytes | None:
+        """A client's fields as they are sent on; None if there is a line break in one."""
+        fields = for_upstream(headers)
+        if self._authorization and header(fields, "authorization") is None:
+            fields += (("Authorization", self._authorization),)
+        lines = [f"Host: {self._host}", *(f"{name}: {value}" for name, value in fields)]
+        if any("\n" in line or "\r" in line for line in lines):
+            return None
+        text = "\r\n".join((*lines, ""))
+        try:
+            return text.encode("latin-1")
+        except UnicodeEncodeError:
+            return text.encode("utf-8", "replace")  # which a hand has put into a cassette
 
 
 async def _pieces(body: bytes) -> AsyncIterator[bytes]:
@@ -180,16 +196,6 @@ def _host_field(base_url: str) -> str:
     own_port = parts.port == _DEFAULT_PORTS.get(parts.scheme)
     host = parts.netloc.rpartition(":")[0] if own_port else parts.netloc
     return host if host.isascii() else host.encode("idna").decode()
-
-
-def _encoded(head: str) -> bytes:
-    """A head as it came: its fields are Latin-1 text, its target may hold stray bytes."""
-    line, line_end, fields = head.partition("\r\n")
-    try:
-        coded = fields.encode("latin-1")
-    except UnicodeEncodeError:
-        coded = fields.encode("utf-8", "replace")  # which a hand has put into a cassette
-    return (line + line_end).encode("utf-8", "surrogateescape") + coded
 
 
 def _why_unreachable(error: OSError | UnicodeError) -> str:
