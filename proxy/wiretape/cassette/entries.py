@@ -36,9 +36,12 @@ if TYPE_CHECKING:
 
 _KINDS = ("request", "response", "chunk", "end")
 _REQUEST_BODIES = ("json", "text", "base64", "sha256")
+BODY_KEYS = (*_REQUEST_BODIES, "length")
+"""The keys that give a request's body."""
+
 _CHUNK_BODIES = ("sse", "ndjson", "text", "base64")
 _KEYS = {
-    "request": ("request", "at", "method", "target", "headers", *_REQUEST_BODIES, "length"),
+    "request": ("request", "at", "method", "target", "headers", *BODY_KEYS),
     "response": ("response", "at", "status", "headers"),
     "chunk": ("chunk", "at", *_CHUNK_BODIES, "part"),
     "end": ("end", "at", "outcome"),
@@ -87,10 +90,15 @@ def _request(node: Mapping, number: int, at_us: int) -> Request:
     method = text_of(_wanted(node, "request", "method"), "`method`")
     target = text_of(_wanted(node, "request", "target"), "`target`")
     headers = _headers(node)
-    return Request(number, at_us, method, target, headers, _request_body(node, headers))
+    return Request(number, at_us, method, target, headers, request_body(node, headers))
 
 
-def _request_body(node: Mapping, headers: Headers) -> Body:
+def request_body(node: Mapping, headers: Headers) -> Body:
+    """The body that BODY_KEYS among a request's keys give.
+
+    Raises:
+        NodeError: they give none.
+    """
     form = _form(node, "request", _REQUEST_BODIES)
     if form != "sha256" and "length" in node.items:
         raise NodeError("`length` belongs to `sha256`", node.items["length"].line)

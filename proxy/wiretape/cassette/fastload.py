@@ -8,16 +8,27 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import json
 import re
 from datetime import UTC, datetime
 
 from wiretape.cassette.document import Document, Head, VersionError, head_of, read_document
-from wiretape.cassette.entries import entry_of
+from wiretape.cassette.entries import BODY_KEYS, entry_of, request_body
+from wiretape.cassette.fields import headers_of
 from wiretape.cassette.nodes import Events, Mapping, NodeError, Sequence
 from wiretape.cassette.scalars import ODD
 from wiretape.cassette.timeline import Timeline
-from wiretape.core.model import Chunk, End, Outcome
+from wiretape.core.model import (
+    EMPTY_BODY,
+    Chunk,
+    End,
+    Entry,
+    Headers,
+    Outcome,
+    Request,
+    Response,
+)
 
 _CHUNK = re.compile(
     r"- \{chunk: ([1-9][0-9]{0,17}), at: ([0-9]{1,12})\.([0-9]{6}), (sse|ndjson|text|base64): ",
@@ -25,6 +36,17 @@ _CHUNK = re.compile(
 _END = re.compile(
     r"- \{end: ([1-9][0-9]{0,17}), at: ([0-9]{1,12})\.([0-9]{6}), outcome: ([a-z_]+)\}",
 )
+_RESPONSE = re.compile(
+    r"- response: ([1-9][0-9]{0,17})\n  at: ([0-9]{1,12})\.([0-9]{6})\n  status: ([1-9][0-9]{2})\n"
+    r"  headers: .*",
+)
+_REQUEST = re.compile(
+    r"- request: ([1-9][0-9]{0,17})\n  at: ([0-9]{1,12})\.([0-9]{6})\n"
+    r"  method: (DELETE|GET|HEAD|OPTIONS|PATCH|POST|PUT)\n  target: (/[A-Za-z0-9_./~@?=&%+-]*)\n"
+    r"  headers: .*",
+)
+_BODY_KEYS = frozenset(BODY_KEYS)
+_HEADERS_LIMIT = 4096
 _SCALAR = re.compile(
     r"'([^']*(?:''[^']*)*)'"
     r'|("[^"\\]*(?:\\(?:["\\nrtbf]|u(?!d[89a-f])[0-9a-f]{4})[^"\\]*)*")',
@@ -106,9 +128,14 @@ class _Entries:
             ValueError: one cannot come where it stands.
         """
         add = self.timeline.add
+        stop = start
         for position in range(start, len(self._lines)):
+            if position < stop:
+                continue
             line = self._lines[position]
-            entry = _one_line_entry(line)
+            entry: Entry | None = _one_line_entry(line)
+            if entry is None:
+                entry, stop = self._several_line_entry(position)
             if entry is not None:
                 if self._run is not None:
                     self._read_run(position)
@@ -122,6 +149,49 @@ class _Entries:
                 raise _Foreign
         self._read_run(len(self._lines))
 
+    def _several_line_entry(self, start: int) -> tuple[Request | Response | None, int]:
+        """The entry whose lines begin here, and where they stop; None if it is foreign.
+
+        Raises:
+            _Foreign, NodeError: something in it is.
+        """
+        line = self._lines[start]
+        if line.startswith("- response: "):
+            return self._response(start)
+        return self._request(start) if line.startswith("- request: ") else (None, start)
+
+    def _response(self, start: int) -> tuple[Response | None, int]:
+        match = _RESPONSE.fullmatch("\n".join(self._lines[start : start + 4]))
+        if match is None:
+            return None, start
+        headers, stop = self._headers(start + 3)
+        return Response(int(match[1]), int(match[2] + match[3]), int(match[4]), headers), stop
+
+    def _request(self, start: int) -> tuple[Request | None, int]:
+        match = _REQUEST.fullmatch("\n".join(self._lines[start : start + 5]))
+        if match is None:
+            return None, start
+        headers, position = self._headers(start + 4)
+        stop = position
+        while stop < len(self._lines) and self._lines[stop][:2] in ("  ", ""):
+            stop += 1
+        body = EMPTY_BODY
+        if stop > position:
+            node = _mapping(self._lines[position:stop])
+            if not node.items.keys() <= _BODY_KEYS:
+                raise _Foreign
+            body = request_body(node, headers)
+        number, at_us = int(match[1]), int(match[2] + match[3])
+        return Request(number, at_us, match[4], match[5], headers, body), stop
+
+    def _headers(self, start: int) -> tuple[Headers, int]:
+        """The headers whose lines begin here, and where they stop."""
+        stop = start + 1
+        while stop < len(self._lines) and self._lines[stop].startswith("    "):
+            stop += 1
+        text = "\n".join(self._lines[start:stop])
+        return (_headers if len(text) <= _HEADERS_LIMIT else _headers_in)(text), stop
+
     def _read_run(self, stop: int) -> None:
         """Take the entries of the lines seen since the run began, if one did, by way of YAML."""
         start, self._run = self._run, None
@@ -134,6 +204,31 @@ class _Entries:
             raise _Foreign
         for node in nodes.items:
             self.timeline.add(entry_of(node), node.line)
+
+
+def _mapping(lines: list[str]) -> Mapping:
+    """What some of an entry's lines hold.
+
+    Raises:
+        _Foreign, NodeError: no mapping, or more.
+    """
+    events = Events("\n".join(lines) + "\n")
+    node = events.node(events.start(), _LIST_DEPTH + 1)
+    events.finish()
+    if not isinstance(node, Mapping):
+        raise _Foreign
+    return node
+
+
+def _headers_in(text: str) -> Headers:
+    items = _mapping([text]).items
+    if len(items) != 1:
+        raise _Foreign
+    return headers_of(items["headers"])
+
+
+# The requests of one client have much the same, and the responses of one upstream.
+_headers = functools.lru_cache(maxsize=256)(_headers_in)
 
 
 def _one_line_entry(line: str) -> Chunk | End | None:

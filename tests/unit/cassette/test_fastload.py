@@ -48,6 +48,15 @@ SNIPPETS = st.sampled_from(
             "]",
         ),
         *(",", ", ", ": ", "&a ", "*a", "!!str ", "|\n", "---\n", "...\n", "0", "9", "-", "é", "~"),
+        *(
+            "\n  at: 1",
+            "\n  method: GET",
+            "\n  headers: {}",
+            "  text: a\n",
+            "\n    X: y",
+            "GET",
+            "200",
+        ),
         *("part: true", ", part: true", "sse", "text: ", "'}", "\n- {end: 1, at: 0, outcome: x}"),
     ],
 )
@@ -127,6 +136,11 @@ def test_small_edits_keep_to_the_fast_way(old, new):
         TEXT.replace("wiretape: 1", "wiretape: 2"),
         TEXT.replace("- {end: 1", "  stray: 1\n- {end: 1"),
         TEXT.replace("upstream: http://x", "upstream: [\n  a]"),
+        *(
+            TEXT.replace(place, line + place)
+            for place in ("  json:", "- {chunk: 1, at: 0.412345, sse: 'it")
+            for line in ("  method: GET\n", "  at: 0.1\n", "  headers: {}\n", "  status: 200\n")
+        ),
         "wiretape: 1\n" + TEXT,
         "- a\nentries:\n",
         TEXT + "# \x00\n",
@@ -201,5 +215,5 @@ def test_twenty_thousand_chunks_need_no_yaml(monkeypatch):
     document = read_own_layout(text)
     assert document is not None
     assert len(document.timeline.entries) == 20_002
-    assert len(texts) == 1
+    assert len(texts) <= 3
     assert not any("chunk" in seen for seen in texts)
