@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import TYPE_CHECKING
 
 from wiretape.core.model import Mode
 from wiretape.core.routing import CONTROL_PREFIX
 from wiretape.server.downstream import Answer
-from wiretape.viewer.routes import LiveSession, Viewer
-from wiretape.viewer.shelf import Shelf
+from wiretape.viewer.live import LiveSession
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wiretape.server.request import Request
     from wiretape.server.session import Session
     from wiretape.server.sessions import Sessions
     from wiretape.server.settings import Settings
+    from wiretape.viewer.pages import Page
+    from wiretape.viewer.routes import Viewer
 
 
 class Viewing:
@@ -27,9 +31,11 @@ class Viewing:
     """
 
     def __init__(self, settings: Settings, sessions: Sessions) -> None:
-        given = settings.cassettes if settings.mode is Mode.REPLAY else ()
-        self._viewer = Viewer(Shelf(settings.directory, given))
+        self._directory = settings.directory
+        self._given = settings.cassettes if settings.mode is Mode.REPLAY else ()
         self._sessions = sessions
+        self._viewer: Viewer | None = None
+        self._making = threading.Lock()
 
     async def answer(self, request: Request, target: str) -> Answer | None:
         """The answer to a GET; None if the target is none of the viewer's."""
@@ -38,7 +44,7 @@ class Viewing:
             return Answer.of(308, b"", "text/plain", (("Location", CONTROL_PREFIX[1:]),))
         # Reading a large cassette takes a while, and streams must not wait for it.
         page = await asyncio.to_thread(
-            self._viewer.answer,
+            self._page,
             target.removeprefix(CONTROL_PREFIX),
             [_live(session) for session in self._sessions.all()],
             request.fields.get("If-None-Match"),
@@ -46,6 +52,17 @@ class Viewing:
         if page is None:
             return None
         return Answer.of(page.status, page.body, page.content_type, page.headers)
+
+    def _page(
+        self, target: str, sessions: Sequence[LiveSession], if_none_match: str | None
+    ) -> Page | None:
+        with self._making:
+            if self._viewer is None:  # a proxy that nobody looks at starts without it
+                from wiretape.viewer.routes import Viewer  # noqa: PLC0415  as said
+                from wiretape.viewer.shelf import Shelf  # noqa: PLC0415
+
+                self._viewer = Viewer(Shelf(self._directory, self._given))
+        return self._viewer.answer(target, sessions, if_none_match)
 
 
 def _live(session: Session) -> LiveSession:

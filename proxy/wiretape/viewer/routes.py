@@ -16,7 +16,6 @@ from __future__ import annotations
 import re
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wiretape.core.model import Interaction
+    from wiretape.viewer.live import LiveSession
     from wiretape.viewer.shelf import Shelf, Shelved
 
 _OPEN = 4
@@ -53,24 +53,6 @@ _ENDPOINT = re.compile(
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class LiveSession:
-    """An open session of the proxy, as the list shows it; counts are of interactions.
-
-    Attributes:
-        path: its cassette; None if it replays several or passes all through.
-    """
-
-    name: str
-    mode: str
-    path: Path | None
-    in_flight: int
-    recorded: int
-    replayed: int
-    misses: int
-    interactions: int
 
 
 class Viewer:

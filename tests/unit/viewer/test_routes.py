@@ -16,8 +16,9 @@ import wiretape
 from wiretape.cassette.journal import Journal
 from wiretape.cassette.writer import cassette_text, entry_text
 from wiretape.core.model import Body, Cassette, Chunk, End, Entry, Outcome, Request, Response
+from wiretape.viewer.live import LiveSession
 from wiretape.viewer.pages import CONTENT_SECURITY_POLICY, GUARDS, Page
-from wiretape.viewer.routes import LiveSession, Viewer
+from wiretape.viewer.routes import Viewer
 from wiretape.viewer.shelf import Shelf
 
 NOON = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
