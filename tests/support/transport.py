@@ -24,6 +24,9 @@ class Wire(asyncio.Transport):
     def get_write_buffer_size(self) -> int:
         return self.unsent_bytes
 
+    def close(self) -> None:
+        self.closed = True
+
     def abort(self) -> None:
         self.closed = True
 

@@ -121,7 +121,8 @@ class ClientConnection(BaseProtocol):
             while upgraded:
                 # No other protocol is spoken here; who asks for one may go on in HTTP.
                 parser.set_upgraded(False)
-                self._take(messages)
+                if messages:
+                    self._take(messages)
                 messages, upgraded, rest = parser.feed_data(rest)
         except HttpProcessingError as error:
             self._parser = None
