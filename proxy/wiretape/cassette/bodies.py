@@ -69,6 +69,7 @@ def json_value(content: bytes, declared: int | None) -> Any:
     """
     try:
         text = content.decode()
+        # White space around the value could not be given back, so none is looked for.
         value, end = _DECODER.raw_decode(text)
         exact = end == len(text) and json_bytes(value, declared) == content
     except RecursionError as error:

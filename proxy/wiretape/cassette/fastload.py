@@ -38,13 +38,15 @@ _END = re.compile(
 )
 _RESPONSE = re.compile(
     r"- response: ([1-9][0-9]{0,17})\n  at: ([0-9]{1,12})\.([0-9]{6})\n  status: ([1-9][0-9]{2})\n"
-    r"  headers: .*",
+    r"  headers: \{.*",
 )
 _REQUEST = re.compile(
     r"- request: ([1-9][0-9]{0,17})\n  at: ([0-9]{1,12})\.([0-9]{6})\n"
     r"  method: (DELETE|GET|HEAD|OPTIONS|PATCH|POST|PUT)\n  target: (/[A-Za-z0-9_./~@?=&%+-]*)\n"
-    r"  headers: .*",
+    r"  headers: \{.*",
 )
+_KEY = re.compile("  [a-z]")
+_OTHER_LINE_ENDS = "\r\x85\u2028\u2029"  # which YAML knows and the writer escapes
 _BODY_KEYS = frozenset(BODY_KEYS)
 _HEADERS_LIMIT = 4096
 _SCALAR = re.compile(
@@ -63,7 +65,7 @@ _LIST_DEPTH = 1
 
 
 class _Foreign(Exception):  # noqa: N818 # no error: it leaves the text to YAML
-    """The text is not in the writer's layout."""
+    """The whole text is not in the writer's layout."""
 
 
 def read_text(text: str) -> Document:
@@ -84,7 +86,7 @@ def read_own_layout(text: str) -> Document | None:
         WiretapeError: PyYAML has no C loader.
     """
     lines = text.split("\n")
-    if lines.pop():
+    if lines.pop() or any(other in text for other in _OTHER_LINE_ENDS):
         return None
     try:
         start = lines.index("entries:") + 1
@@ -93,7 +95,7 @@ def read_own_layout(text: str) -> Document | None:
         entries.read(start)
     except (_Foreign, NodeError, VersionError, ValueError):
         return None
-    return Document(head, entries.timeline, 0)
+    return Document(head, entries.timeline, 0 if entries.timeline.entries else None)
 
 
 def _head(lines: list[str]) -> Head:
@@ -128,11 +130,10 @@ class _Entries:
             ValueError: one cannot come where it stands.
         """
         add = self.timeline.add
-        stop = start
-        for position in range(start, len(self._lines)):
-            if position < stop:
-                continue
+        position, count = start, len(self._lines)
+        while position < count:
             line = self._lines[position]
+            stop = position + 1
             entry: Entry | None = _one_line_entry(line)
             if entry is None:
                 entry, stop = self._several_line_entry(position)
@@ -147,37 +148,48 @@ class _Entries:
                 self._read_run(position)
             elif line and (self._run is None or not line.startswith("  ")):
                 raise _Foreign
-        self._read_run(len(self._lines))
+            position = stop
+        self._read_run(count)
 
     def _several_line_entry(self, start: int) -> tuple[Request | Response | None, int]:
-        """The entry whose lines begin here, and where they stop; None if it is foreign.
+        """The entry whose lines begin here, and the line after it.
+
+        Returns:
+            None and the next line, where this is no entry that is spelled as the writer does.
 
         Raises:
-            _Foreign, NodeError: something in it is.
+            _Foreign: it holds what no entry does.
+            NodeError: YAML could not read some of it.
         """
         line = self._lines[start]
+        if line.startswith("- request: "):
+            return self._request(start)
         if line.startswith("- response: "):
             return self._response(start)
-        return self._request(start) if line.startswith("- request: ") else (None, start)
+        return None, start + 1
 
     def _response(self, start: int) -> tuple[Response | None, int]:
         match = _RESPONSE.fullmatch("\n".join(self._lines[start : start + 4]))
         if match is None:
-            return None, start
+            return None, start + 1
         headers, stop = self._headers(start + 3)
+        if self._begins(stop, "  "):
+            return None, start + 1
         return Response(int(match[1]), int(match[2] + match[3]), int(match[4]), headers), stop
 
     def _request(self, start: int) -> tuple[Request | None, int]:
         match = _REQUEST.fullmatch("\n".join(self._lines[start : start + 5]))
         if match is None:
-            return None, start
+            return None, start + 1
         headers, position = self._headers(start + 4)
         stop = position
         while stop < len(self._lines) and self._lines[stop][:2] in ("  ", ""):
             stop += 1
         body = EMPTY_BODY
         if stop > position:
-            node = _mapping(self._lines[position:stop])
+            if not _KEY.match(self._lines[position]):
+                return None, start + 1
+            node = _mapping("\n".join(self._lines[position:stop]))
             if not node.items.keys() <= _BODY_KEYS:
                 raise _Foreign
             body = request_body(node, headers)
@@ -185,12 +197,16 @@ class _Entries:
         return Request(number, at_us, match[4], match[5], headers, body), stop
 
     def _headers(self, start: int) -> tuple[Headers, int]:
-        """The headers whose lines begin here, and where they stop."""
+        """The headers whose lines begin here, and the line after them."""
         stop = start + 1
-        while stop < len(self._lines) and self._lines[stop].startswith("    "):
+        while self._begins(stop, "    "):
             stop += 1
         text = "\n".join(self._lines[start:stop])
         return (_headers if len(text) <= _HEADERS_LIMIT else _headers_in)(text), stop
+
+    def _begins(self, position: int, beginning: str) -> bool:
+        """Whether there is such a line, and it begins so."""
+        return position < len(self._lines) and self._lines[position].startswith(beginning)
 
     def _read_run(self, stop: int) -> None:
         """Take the entries of the lines seen since the run began, if one did, by way of YAML."""
@@ -206,14 +222,15 @@ class _Entries:
             self.timeline.add(entry_of(node), node.line)
 
 
-def _mapping(lines: list[str]) -> Mapping:
+def _mapping(text: str) -> Mapping:
     """What some of an entry's lines hold.
 
     Raises:
-        _Foreign, NodeError: no mapping, or more.
+        _Foreign: no mapping.
+        NodeError: nothing that YAML could read.
     """
-    events = Events("\n".join(lines) + "\n")
-    node = events.node(events.start(), _LIST_DEPTH + 1)
+    events = Events(text + "\n")
+    node = events.node(events.start(), _LIST_DEPTH + 1)  # as deep as the entry is
     events.finish()
     if not isinstance(node, Mapping):
         raise _Foreign
@@ -221,7 +238,7 @@ def _mapping(lines: list[str]) -> Mapping:
 
 
 def _headers_in(text: str) -> Headers:
-    items = _mapping([text]).items
+    items = _mapping(text).items
     if len(items) != 1:
         raise _Foreign
     return headers_of(items["headers"])

@@ -19,7 +19,7 @@ from wiretape.cassette.scalars import (
 
 _FLOW_WIDTH = 100
 _DEEPEST = 100
-_WORD = 32
+_LONGEST_WORD = 32  # in characters
 # libyaml looks 1024 characters ahead for the colon after a key.
 _LONGEST_KEY = 1000
 # Beyond this, decimal digits take quadratic time to read.
@@ -30,7 +30,7 @@ def json_block(value: Any, pad: str) -> str:
     """The value as it stands after `json:`, from the space or line break to the last line's end.
 
     Args:
-        value: what JSON can hold.
+        value: what JSON can hold, in Python's own types.
         pad: the spaces before the key `json`.
 
     Raises:
@@ -38,7 +38,7 @@ def json_block(value: Any, pad: str) -> str:
             a huge integer).
     """
     out: list[str] = []
-    if isinstance(value, dict) and value:
+    if type(value) is dict and value:
         out.append("")
         _mapping(out, value, pad + "  ", pad + "  ", 1)
     else:
@@ -110,7 +110,7 @@ def _leaf_item(item: Any, room: int) -> str | None:
     if kind is str:
         if len(item) > room or "\n" in item:
             return None
-        return _flow_word(item) if len(item) <= _WORD else flow_scalar(item)
+        return _flow_word(item) if len(item) <= _LONGEST_WORD else flow_scalar(item)
     if kind is dict or kind is list:
         return None if item else "{}" if kind is dict else "[]"
     return _atom(item)
@@ -122,10 +122,10 @@ def _text(text: str, pad: str) -> str:
         literal = literal_scalar(text, pad + "  ")
         if literal is not None:
             return literal
-    return _block_word(text) if len(text) <= _WORD else block_scalar(text)
+    return _block_word(text) if len(text) <= _LONGEST_WORD else block_scalar(text)
 
 
-# Roles, models and the names of an API's members come again with every request.
+# Roles, models and the names of an API's members come again with every request, and are short.
 _block_word = functools.lru_cache(maxsize=1024)(block_scalar)
 _flow_word = functools.lru_cache(maxsize=1024)(flow_scalar)
 

@@ -86,7 +86,7 @@ class Redactor:
             content = self._content(headers, body)
             if content is not body.content:
                 body = Body.of(content)
-                if _coding_and_type(headers)[0]:
+                if content_coding(headers):
                     # It is written as it reads, for the secret cannot be told inside the coding.
                     safe = _without_coding(safe, len(content))
         return self.target(target), safe, body
@@ -137,19 +137,13 @@ class Redactor:
     def _content(self, headers: Headers, body: Body) -> bytes:
         """The body redacted; the very same bytes where there is nothing to redact."""
         assert body.content is not None  # noqa: S101  callers see to it
-        coding, content_type = _coding_and_type(headers)
-        content = read_content(headers, body) if coding else body.content
+        content = read_content(headers, body) if content_coding(headers) else body.content
         assert isinstance(content, bytes)  # noqa: S101  as above
-        if _FORM in content_type:
+        if _FORM in (header(headers, "content-type") or ""):
             redacted = self.secrets.redact(b"?" + content)[1:]
             return body.content if redacted == content else redacted
         redacted = self.secrets.redact(content)
         return body.content if redacted is content else redacted
-
-
-@functools.lru_cache(maxsize=64)
-def _coding_and_type(headers: Headers) -> tuple[str, str]:
-    return content_coding(headers), header(headers, "content-type") or ""
 
 
 def _without_coding(headers: Headers, length: int) -> Headers:

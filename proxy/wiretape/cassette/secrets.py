@@ -24,7 +24,7 @@ CONTEXT_BYTES = 80
 # A word begins here, also after an escape of JSON or a percent-encoded character.
 _START = rb"(?:(?<![A-Za-z0-9])|(?<=\\[nrtbf])|(?<=\\u[0-9A-Fa-f]{4})|(?<=%[0-9A-Fa-f]{2}))"
 _NAMES = (
-    rb"(?i:api[-_]?key|key|(?:[a-z]+[-_])?token|client[-_]secret|secret|passw(?:or)?d|pwd"
+    rb"(?i:api[-_]?key|key|(?:[a-z]{1,32}[-_])?token|client[-_]secret|secret|passw(?:or)?d|pwd"
     rb"|sig|signature|x-amz-signature|x-amz-credential|x-goog-signature)"
 )
 
@@ -86,12 +86,13 @@ _SHAPES: tuple[tuple[str, bytes], ...] = (
     ),
 )
 
-# Where a secret may begin, unless what follows tells already that none does. Told by characters
-# that are rare in JSON, each of which looks back for the rest: this runs over all that crosses the
-# proxy, and a choice of things that each begin with a character of their own is what `re` searches
-# for fast.
+# Where a secret may begin. It may look ahead for what tells that none does, but must want no more
+# than the shape does. Told by characters that are rare in JSON, each of which looks back for the
+# rest: this runs over all that crosses the proxy, and a choice of things that each begin with a
+# character of their own is what `re` searches for fast.
 _NOT_A_KEY = rb"(?![A-Za-z0-9_-]{0,9}[^A-Za-z0-9_-])"
-_A_BEARER = rb"earer(?!\w)(?!(?:[ \t+]|%20)+[A-Za-z0-9._~+/=-]{0,15}[^A-Za-z0-9._~+/=-])"
+_NOT_A_USER = rb"(?![^\s/:@\"'<>\\?#]*(?:[\s/@\"'<>\\?#]|:[^\s/@\"'<>\\]*[\s/\"'<>\\]))"
+_A_BEARER = rb"earer(?!\w)(?!(?:[ \t]|%20)++[A-Za-z0-9._~/=-]{0,15}[^A-Za-z0-9._~+/=-])"
 _A_PARAMETER = (
     rb"[A-Za-z_-]{3,40}(?:=|%3[Dd])"
     rb"(?!(?:[^\s&#\"'<>\\%]|%(?!26|23)){0,7}(?:[\s&#\"'<>\\]|%26|%23))"
@@ -101,11 +102,12 @@ _SUSPECT = re.compile(
         (
             rb"_(?<=[kfpousrmit]_)(?:(?<=[sr]k_)|(?<=hf_)|(?<=gh._)|(?<=npm_)|(?<=_pat_))"
             + _NOT_A_KEY,
-            rb"-(?<=[kiX]-)(?:(?<=[sr]k-)|(?<=xai-)|(?<=CSPX-))" + _NOT_A_KEY,
+            rb"-(?<=[ki]-)(?:(?<=[sr]k-)|(?<=xai-))" + _NOT_A_KEY,
+            rb"-(?<=CSPX-)(?![A-Za-z0-9._-]{0,19}[^A-Za-z0-9._-])",
             rb"-(?<=xox[a-z]-)(?![A-Za-z0-9-]{0,9}[^A-Za-z0-9-])",
             rb"-(?<=lpat-)(?![A-Za-z0-9_.-]{0,11}[^A-Za-z0-9_.-])",
             rb"\.(?:(?<=ya29\.)|(?<=SG\.))(?![A-Za-z0-9._-]{0,15}[^A-Za-z0-9._-])",
-            rb"/(?<=://)(?![^\s/@\"'<>\\?#]*[\s/\"'<>\\?#])",
+            rb"/(?<=://)" + _NOT_A_USER,
             rb"J(?<=eyJ)(?![A-Za-z0-9_-]{0,7}[^A-Za-z0-9_-])",
             rb"A(?:Iza|[KS]IA)(?![A-Za-z0-9_-]{0,15}[^A-Za-z0-9_-])",
             rb"PRIVATE(?: |%20|\+)KEY",

@@ -34,7 +34,7 @@ VERSION = 1
 
 _WIDTH = 100
 _LONGEST_KEY = 1000
-_FEW = 2
+_FEW_EVENTS = 2  # to look at so few together takes longer
 _PLAIN_NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")
 # Changes every byte but printable ASCII and line ends. `isprintable` takes four times as long.
 _PLAIN = bytes.maketrans(bytes((*range(10), *range(11, 32), *range(127, 256))), b"?" * 160)
@@ -114,7 +114,7 @@ def chunks_text(number: int, at_us: int, pieces: Sequence[tuple[bytes, bool]]) -
     # What a read brought is mostly whole events; only its ends may be parts of chunks.
     first = 0 if _is_event(*pieces[0]) else 1
     last = len(pieces) if _is_event(*pieces[-1]) else len(pieces) - 1
-    text = _plain_events(number, at_us, pieces[first:last]) if last - first > _FEW else None
+    text = _plain_events(number, at_us, pieces[first:last]) if last - first > _FEW_EVENTS else None
     if text is None:
         return "".join([chunk_text(number, at_us, data, part) for data, part in pieces])
     before = [chunk_text(number, at_us, data, part) for data, part in pieces[:first]]

@@ -267,7 +267,7 @@ class InteractionRecorder(Unrecorded):
         number = self.number
         stream = self._stream
         if stream is None:
-            safe, watched, again = self._take_first(pieces, whole=outcome is not None)
+            safe, watched, again = self._take_unwatched(pieces, whole=outcome is not None)
         else:
             safe, watched, again = stream.take(pieces)
         if watched:
@@ -285,7 +285,8 @@ class InteractionRecorder(Unrecorded):
         if outcome is None:
             self._remember(pieces)
 
-    def _take_first(self, pieces: Sequence[tuple[bytes, bool]], *, whole: bool) -> Safe:
+    def _take_unwatched(self, pieces: Sequence[tuple[bytes, bool]], *, whole: bool) -> Safe:
+        """Take the first chunks, and begin to watch if more may follow; or any, if none are."""
         redactor = self._recorder.redactor
         if not (whole and none_in(redactor.secrets, self._content_type, pieces)):
             self._stream = redactor.stream(self._content_type)

@@ -113,6 +113,14 @@ def test_the_writers_own_layout_is_read_the_fast_way():
         ("{end: 1, at: 0.600000, ", "{at: 0.6, end: 1, "),
         ("  status: 200", "  status: 200  # fine"),
         ("sse: 'it''s'", 'sse: "it\'s"'),
+        ("- response: 1", "\n- response: 1"),
+        ("- response: 1", "  # a note\n- response: 1"),
+        ("- {chunk: 1, at: 0.412345, sse: 'it", "  # a note\n- {chunk: 1, at: 0.412345, sse: 'it"),
+        ("- {chunk: 1, at: 0.412345, sse: 'it", "\n- {chunk: 1, at: 0.412345, sse: 'it"),
+        ("  headers: {}\n- {chunk", "  headers: {}\n\n- {chunk"),
+        ("  headers: {}\n- {chunk", "  headers: {}\n  # a note\n- {chunk"),
+        ("method: POST", "method: 'POST'"),
+        ("headers: {Content-Type: application/json", "headers: {Content-Type: 'application/json'"),
     ],
 )
 def test_small_edits_keep_to_the_fast_way(old, new):
@@ -189,7 +197,48 @@ def test_an_odd_character_in_a_chunk_is_left_to_yaml(odd):
         if fast is not None:
             slow = read_document(TEXT[: TEXT.index("- {end")] + line)
             assert said(fast) == said(slow)
-        assert (fast is None) == (odd in "\x7f\x00\ufffe")
+        assert (fast is None) == (odd != "\t")
+
+
+REQUEST = "- request: 9\n  at: 0.900000\n  method: POST\n  target: /v1\n"
+RESPONSE = "- response: 9\n  at: 0.950000\n  status: 200\n"
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        REQUEST + "  headers: \n    A: b\n\n    text: hello\n",
+        REQUEST + "  headers: \n    A: b\n  # c\n    text: hello\n",
+        REQUEST + "  headers: {}\n   text: hello\n",
+        REQUEST + "  headers: {}\n\n    text: hello\n",
+        REQUEST + "  headers: {}\n  {text: hello}\n",
+        REQUEST + "  headers: {}\n  !!map {text: hello}\n",
+        REQUEST + "  headers: {}\n  text: |+\n    a\n\n\n",
+        REQUEST + "  headers: {\n    A: 'b\n\n    c'}\n  text: a\n",
+        REQUEST + "  headers: {}\r...\n",
+        REQUEST + "  headers: {}\n  text: a\u2028...\n",
+        REQUEST + "  headers: {A: b,\r C: d}\n" + REQUEST.replace("9", "8"),
+        REQUEST + "  headers: &a {A: b}\n" + RESPONSE + "  headers: *a\n",
+        REQUEST + "  headers: {}\n" + RESPONSE + "  headers: \n    A: |+\n      x\n\n\n",
+        REQUEST + "  headers: {}\n" + RESPONSE + "  headers: {}\n  text: a\n",
+    ],
+)
+def test_entries_of_a_hand_are_the_same_both_ways_or_left_to_yaml(entries):
+    for text in (TEXT + entries, TEXT + entries + "# the end\n"):
+        fast = read_own_layout(text)
+        try:
+            slow = read_document(text)
+        except DocumentError:
+            assert fast is None
+        else:
+            assert fast is None or said(fast) == said(slow)
+
+
+def test_no_entries_at_all_are_read_alike():
+    head = TEXT[: TEXT.index("- request")]
+    fast = read_own_layout(head)
+    assert fast is not None
+    assert fast.column == read_document(head).column
 
 
 def test_errors_come_from_the_complete_reading():

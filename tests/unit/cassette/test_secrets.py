@@ -74,6 +74,13 @@ FRAGMENTS = [
     "glpat-1.",
     "xoxd-",
     "xoxz-",
+    "Bearer",
+    "%20",
+    "\t",
+    "http://u:",
+    "GOCSPX-",
+    "#",
+    "a1B2c3D4",
 ]
 
 
@@ -83,6 +90,21 @@ def test_the_quick_look_misses_nothing(text: str):
     known = secrets_module._KNOWN  # noqa: SLF001  what is found without the quick look
     found = [match.span(match.lastindex or 0) for match in known.finditer(content)]
     assert [(each.start, each.end) for each in SECRETS.find(content)] == found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "GOCSPX-abc.defghijklmnopqrstu",
+        "http://user:pa#ss1234@host/",
+        "http://user:pa?ss1234@host/",
+        "Bearer%20%20abcdefghijklmnop1234 ",
+        "Bearer \tabcdefghijklmnop1234 ",
+        "Authorization: Bearer  abcdefghijklmnop1234 x",
+    ],
+)
+def test_what_the_quick_look_once_missed(text: str):
+    assert len(SECRETS.find(text.encode())) == 1
 
 
 def test_stand_ins_grow_by_their_end_alone():
