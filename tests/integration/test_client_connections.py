@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from support.proxies import Proxy
 from support.upstream import Gate, Seen, head, scripted_upstream
 from support.wire import PATIENCE_S, Answer, Connection, ask, connect
 
+NOTHING = "wiretape: 1\nrecorded: 2026-11-22T10:31:02Z\nupstream: http://x\nentries: []\n"
 ASKS = b"GET /_wiretape/health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -20,6 +23,11 @@ def echoing(seen: Seen) -> list[bytes]:
 
 def get(target: str, *fields: str, method: str = "GET") -> bytes:
     return "\r\n".join((f"{method} {target} HTTP/1.1", "Host: localhost", *fields, "", "")).encode()
+
+
+def memory_mb() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 async def answer_on(client: Connection) -> Answer:
@@ -59,11 +67,9 @@ async def test_a_client_that_asks_far_ahead_is_answered_in_full(proxy: Proxy):
         client.close()
 
 
-@pytest.mark.parametrize(
-    ("name", "ahead"), [("h2c", b""), ("websocket", b""), ("websocket", get("/ahead"))]
-)
-async def test_who_asks_for_another_protocol_is_answered_in_http(
-    name: str, ahead: bytes, proxy: Proxy
+@pytest.mark.parametrize("name", ["h2c", "websocket", "tcp"])
+async def test_who_asks_for_another_protocol_is_answered_in_http_and_may_ask_anew(
+    name: str, proxy: Proxy
 ):
     upgrade = ("Connection: Upgrade", f"Upgrade: {name}", "Content-Length: 2")
     async with (
@@ -71,15 +77,122 @@ async def test_who_asks_for_another_protocol_is_answered_in_http(
         proxy("passthrough", upstream=upstream.url) as passing,
     ):
         client = await connect(passing.url)
-        client.writer.write(get("/a", *upgrade, method="POST") + b"hi" + ahead)
-        assert (await answer_on(client)).body == b"/a"
-        if ahead:
-            assert (await answer_on(client)).body == b"/ahead"
-        client.writer.write(get("/b"))
-        assert (await answer_on(client)).body == b"/b"
+        client.writer.write(get("/a", *upgrade, method="POST") + b"hi" + get("/b"))
+        answer = await answer_on(client)
+        assert answer.body == b"/a"
+        assert answer.header("Connection") == "close"
+        assert await is_closed(client)
         client.close()
-    assert upstream.seen[0].body == b"hi"
-    assert upstream.seen[0].header("Upgrade") is None
+    (seen,) = upstream.seen
+    assert seen.body == b"hi"
+    assert seen.header("Upgrade") is None
+
+
+async def test_trailer_fields_are_no_header_fields_of_another_request(proxy: Proxy):
+    body = b"2\r\nhi\r\n0\r\nX-B: c\r\n\r\n"
+    asked = get("/a", "Transfer-Encoding: chunked", method="POST") + body
+    async with (
+        scripted_upstream(echoing) as upstream,
+        proxy("passthrough", upstream=upstream.url) as passing,
+    ):
+        client = await connect(passing.url)
+        for asks in (asked, asked, get("/b")):
+            client.writer.write(asks[:-1])
+            await client.writer.drain()
+            client.writer.write(asks[-1:])
+            assert (await answer_on(client)).status == 200
+        client.close()
+        for ahead in (get("/b"), get("/b")[:5]):
+            client = await connect(passing.url)
+            client.writer.write(asked + ahead)
+            assert (await answer_on(client)).body == b"/a"
+            assert await is_closed(client)
+            client.close()
+    assert [each.target for each in upstream.seen] == ["/a", "/a", "/b", "/a", "/a"]
+    assert not any(each.header("X-B") for each in upstream.seen)
+
+
+@pytest.mark.parametrize(
+    ("asks", "rest"),
+    [
+        pytest.param(get("/a", "X: " + "y" * 300_000), b"", id="a head too long"),
+        pytest.param(
+            get("/a", "Transfer-Encoding: gzip, chunked", method="POST"),
+            b"%x\r\n%b\r\n0\r\n\r\n" % (2_000_000, b"x" * 2_000_000),
+            id="an unknown coding",
+        ),
+        pytest.param(
+            get("/a", "Transfer-Encoding: chunked", method="POST") + b"2\r\nhi\r\nzz\r\n",
+            b"x" * 2_000_000,
+            id="a broken chunk",
+        ),
+        pytest.param(b"\x16\x03\x01\0\r\n\r\n", b"x" * 2_000_000, id="no HTTP"),
+        pytest.param(
+            get("/a", f"Content-Length: {2**64 - 1}", method="POST"), b"", id="a length too long"
+        ),
+    ],
+)
+async def test_a_refusal_is_heard_by_who_is_still_sending(asks: bytes, rest: bytes, proxy: Proxy):
+    async with proxy("passthrough") as passing:
+        for _ in range(5):
+            client = await connect(passing.url)
+            client.writer.write(asks + rest)
+            answer = await answer_on(client)
+            assert (answer.status, answer.ending) == (400, "complete")
+            assert answer.header("Connection") == "close"
+            client.close()
+
+
+async def test_an_early_answer_is_heard_by_who_is_still_sending(proxy: Proxy):
+    refusal = head("413 Too Large", "Content-Length: 2") + b"no"
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(refusal)
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with proxy("passthrough", upstream=url, max_body_bytes=1000) as passing:
+            for _ in range(5):
+                answer = await ask(passing.url, "POST", "/", b"x" * 20_000_000)
+                assert (answer.status, answer.body) == (413, b"no")
+
+
+@pytest.mark.parametrize("mode", ["passthrough", "replay"])
+async def test_a_streamed_body_that_goes_wrong_is_the_clients_fault(
+    mode: str, proxy: Proxy, tmp_path: Path
+):
+    (tmp_path / "c.yaml").write_text(NOTHING)
+    asks = get("/a", "Transfer-Encoding: chunked", method="POST") + b"7d0\r\n" + b"x" * 2000
+    changes = {"cassette": "c", "max_body_bytes": 1000, "body_timeout_s": 0.3}
+    async with (
+        scripted_upstream(echoing) as upstream,
+        proxy(mode, upstream=upstream.url, **changes) as passing,
+    ):
+        for rest, status in ((b"", 408), (b"\r\nzz\r\n", 400)):
+            client = await connect(passing.url)
+            client.writer.write(asks + rest)
+            assert (await answer_on(client)).status == status
+            client.close()
+
+
+async def test_who_asks_ahead_and_never_reads_is_not_answered_without_end(proxy: Proxy):
+    async with proxy("passthrough") as passing:
+        client = await connect(passing.url)
+        transport = client.writer.transport
+        transport.pause_reading()
+        transport.write(ASKS * 200_000)
+        before = memory_mb()
+        unsent = 0
+        for _ in range(100):
+            if unsent == (unsent := transport.get_write_buffer_size()):
+                break
+            await asyncio.sleep(0.5)
+        assert unsent, "the proxy takes no more"
+        assert memory_mb() - before < 32
+        transport.abort()
 
 
 @pytest.mark.parametrize("at_once", [True, False])

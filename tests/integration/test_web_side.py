@@ -86,7 +86,7 @@ async def test_an_ambiguous_request_is_refused_and_its_connection_closed(case: s
         (post(b"Content-Length: 4", b"abcd" + NEXT), (b"abcd", ["/a", "/smuggled"])),
         (
             post(CHUNKED, b"2\r\nab\r\n2;x=y\r\ncd\r\n0\r\nT: u\r\n\r\n" + NEXT),
-            (b"abcd", ["/a", "/smuggled"]),
+            (b"abcd", ["/a"]),  # its trailer might be taken for fields of the next
         ),
         (post(b"Connection: content-length\r\nContent-Length: 4", b"abcd"), (b"abcd", ["/a"])),
         (

@@ -99,13 +99,14 @@ class App:
         except ConnectionError:
             downstream.cut()  # the client left while it was written to
         except BodyTimeoutError:
+            downstream.persists = False
             text = "the rest of the request's body did not come"
             downstream.answer(error_answer(408, request.target, text))
             downstream.cut()
         except BrokenBodyError as error:
+            downstream.persists = False
             text = f"the request's body is not HTTP: {error}"
             downstream.answer(error_answer(400, request.target, text))
-            downstream.cut()
         except Exception:  # noqa: BLE001  a bug must cost one request, not the proxy
             shown = self._redactor.target(self._access.target(request.target))
             _log.exception("%s %s failed", request.method, shown)
@@ -121,9 +122,8 @@ class App:
         refusal = self._access.refusal(request)
         if refusal is not None:
             answer, closes = refusal
+            downstream.persists = downstream.persists and not closes
             downstream.answer(answer)
-            if closes:
-                downstream.cut()
             return
         headers = self._access.headers(from_raw(request.raw_headers))
         target = self._access.target(request.target)

@@ -1,7 +1,8 @@
 """One client's connection: bytes come in, and out of them requests, answered one after the other.
 
 aiohttp's parser reads heads and bodies; who answers is given, and what is written is framed by
-`downstream`.
+`downstream`. What comes after a request that is not HTTP in the same read takes that request with
+it: the parser gives neither out.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from aiohttp.http import HttpProcessingError, HttpRequestParser, StreamWriter
 from wiretape.cassette.secrets import Secrets
 from wiretape.server.clock import monotonic_ns
 from wiretape.server.downstream import Downstream, error_answer
+from wiretape.server.parsing import HEADER_COUNT_LIMIT, HEADER_LIMIT_BYTES, complaint
 from wiretape.server.request import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
     from typing import Any
 
     from aiohttp import StreamReader
@@ -31,13 +33,11 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_HEADER_LIMIT_BYTES = 256 * 1024
-_HEADER_COUNT_LIMIT = 1000
 _BODY_BUFFER_BYTES = 256 * 1024
 _READ_BYTES = 64 * 1024
-_WAITING_LIMIT = 16
+_MANY_WAITING = 16
 _UNWANTED_BODY_S = 10.0
-_LONGEST_ERROR = 200
+_LAST_ANSWER_S = 2.0
 _SECRETS = Secrets()
 
 
@@ -55,24 +55,17 @@ class ClientConnection(BaseProtocol):
     """
 
     def __init__(self, handle: Handle, connections: set[ClientConnection]) -> None:
-        loop = asyncio.get_running_loop()
-        super().__init__(loop)
+        super().__init__(asyncio.get_running_loop())
         self.came_ns = 0
         self.asked = 0
         self._handle = handle
         self._connections = connections
-        self._parser: HttpRequestParser | None = HttpRequestParser(
-            self,
-            loop,
-            _BODY_BUFFER_BYTES,
-            max_line_size=_HEADER_LIMIT_BYTES,
-            max_field_size=_HEADER_LIMIT_BYTES,
-            max_headers=_HEADER_COUNT_LIMIT,
-            auto_decompress=False,
-        )
+        self._parser: HttpRequestParser | None = self._new_parser()
+        self._chunked = False
+        self._last_bytes = b""
         self._waiting: deque[tuple[RawRequestMessage, StreamReader] | HttpProcessingError] = deque()
-        self._holds = False
         self._content: StreamReader | None = None
+        self._retires = False
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -81,12 +74,18 @@ class ClientConnection(BaseProtocol):
         return self._task is not None
 
     async def drain(self) -> None:
-        """Wait until the client has read enough for more to be sent.
+        """Wait until the client has read enough for more to be sent, or is gone.
 
         Raises:
-            ConnectionError: the client is gone.
+            ConnectionError: it went with an error.
         """
         await StreamWriter(self, self._loop).drain()
+
+    def retire(self) -> None:
+        """Take no more requests: close it, if need be when the one under way has been answered."""
+        self._retires = True
+        if self._task is None:
+            self.close()
 
     def close(self) -> None:
         """Close it, once what was written has been sent."""
@@ -111,29 +110,34 @@ class ClientConnection(BaseProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come from the client."""
-        parser = self._parser
-        if parser is None:
-            return
+        if self._parser is None:
+            return  # no more is taken
         if data:
             self.came_ns = monotonic_ns()
+            self._last_bytes = (self._last_bytes + data[-4:])[-4:]
         try:
-            messages, upgraded, rest = parser.feed_data(data)
-            while upgraded:
-                # No other protocol is spoken here; who asks for one may go on in HTTP.
-                parser.set_upgraded(False)
-                if messages:
-                    self._take(messages)
-                messages, upgraded, rest = parser.feed_data(rest)
+            messages, upgraded, _ = self._parser.feed_data(data)
         except HttpProcessingError as error:
             self._parser = None
             self._break_off(error)
             return
         if messages:
             self._take(messages)
+        if upgraded:
+            self._parser = None
+        elif self._chunked and self._content is not None and self._content.is_eof():
+            # Its trailer fields stay in the parser, which would give them to the next request.
+            self._chunked = False
+            if self._last_bytes == b"\r\n\r\n":
+                self._parser = self._new_parser()
+            else:
+                self._take_no_more()
 
     def resume_reading(self, *args: Any, **options: Any) -> None:
         """Let more come: a body has been read as far as it had come, or has ended."""
-        if self._reading_paused:  # which is seldom, and to look again takes a while
+        # To look whether more of it waits in the parser takes a while, and none does where the
+        # last body has ended.
+        if self._reading_paused or (self._content is not None and not self._content.is_eof()):
             super().resume_reading(*args, **options)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -148,38 +152,63 @@ class ClientConnection(BaseProtocol):
         if self._task is not None:
             self._task.cancel()
 
-    def _take(self, messages: list[tuple[RawRequestMessage, StreamReader]]) -> None:
-        self._waiting.extend(messages)
-        self.asked += len(messages)
-        self._content = messages[-1][1]
-        if self._task is None:
-            self._task = self._loop.create_task(self._answer_all())
-        elif len(self._waiting) > _WAITING_LIMIT and self.transport is not None:
-            self._holds = True
-            self.transport.pause_reading()
+    def _take(self, messages: Sequence[tuple[RawRequestMessage, StreamReader]]) -> None:
+        for message, content in messages:
+            if self._chunked:  # and this one was parsed with what that left
+                self._take_no_more()
+                break
+            self.asked += 1
+            self._chunked = message.chunked
+            self._content = content
+            self._waiting.append((message, content))
+        self._begin()
+        if len(self._waiting) > _MANY_WAITING and not self._buffer_paused:
+            self._pause_reading_for_buffer()
+
+    def _take_no_more(self) -> None:
+        """Answer what has been taken, and close."""
+        self._parser = None
+        self._chunked = False
+        self._retires = True
+
+    def _new_parser(self) -> HttpRequestParser:
+        return HttpRequestParser(
+            self,
+            self._loop,
+            _BODY_BUFFER_BYTES,
+            max_line_size=HEADER_LIMIT_BYTES,
+            max_field_size=HEADER_LIMIT_BYTES,
+            max_headers=HEADER_COUNT_LIMIT,
+            auto_decompress=False,
+        )
 
     def _break_off(self, error: HttpProcessingError) -> None:
         """What came is not HTTP, and where the next request would begin is not known."""
         if self._content is not None and not self._content.is_eof():
             self._content.set_exception(error)
-            return
-        self._waiting.append(error)
+        else:
+            self._waiting.append(error)
+            self._begin()
+
+    def _begin(self) -> None:
         if self._task is None:
             self._task = self._loop.create_task(self._answer_all())
 
     async def _answer_all(self) -> None:
         """Answer what has come. Whatever keeps that from its end closes the connection."""
+        may_follow = False
         try:
             while self._waiting:
+                may_follow = False
                 if not await self._answer(self._waiting.popleft()):
+                    await self._let_it_be_read()
                     break
-                if self._holds and len(self._waiting) < _WAITING_LIMIT:
-                    self._go_on()
-            else:
-                self._task = None
+                may_follow = True
+                if self._buffer_paused and len(self._waiting) < _MANY_WAITING:
+                    self._resume_reading_for_buffer()
         finally:
-            if self._task is not None:
-                self._task = None
+            self._task = None
+            if self._retires or not may_follow:
                 self.close()
 
     async def _answer(
@@ -190,32 +219,43 @@ class ClientConnection(BaseProtocol):
             self._refuse(came)
             return False
         request = Request(*came)
-        downstream = Downstream(
-            self, request.method, http_1_0=request.http_1_0, persists=request.persists
-        )
+        persists = request.persists and not self._retires
+        downstream = Downstream(self, request.method, http_1_0=request.http_1_0, persists=persists)
         await self._handle(request, downstream)
-        if self.transport is None or self.transport.is_closing():
+        if self.writing_paused:
+            await self.drain()
+        content = request.content
+        return (content.is_eof() or await self._skip(content)) and downstream.persists
+
+    async def _skip(self, content: StreamReader) -> bool:
+        """Read a body that nobody wanted to its end; False if that cannot be, or takes too long."""
+        await asyncio.sleep(0)  # who has been told to read it no more lets go of it first
+        if self._is_closing():
             return False
-        # A connection that is closed with something unread is reset, and the answer with it.
-        return (request.content.is_eof() or await _skip(request.content)) and downstream.persists
+        with contextlib.suppress(TimeoutError, HttpProcessingError):
+            async with asyncio.timeout(_UNWANTED_BODY_S):
+                while not content.is_eof():
+                    await content.readany()
+        return content.is_eof()
+
+    async def _let_it_be_read(self) -> None:
+        """Wait for the client to close, if it may still be sending after its last answer.
+
+        To close with something unread resets the connection, and the answer with it.
+        """
+        may_send = self._parser is None or self._waiting
+        if self.transport is None or self._is_closing() or not may_send:
+            return
+        self._parser = None
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        await asyncio.sleep(_LAST_ANSWER_S)
+
+    def _is_closing(self) -> bool:
+        return self.transport is None or self.transport.is_closing()
 
     def _refuse(self, error: HttpProcessingError) -> None:
-        text = " ".join(error.message.rstrip("\n ^").split())[:_LONGEST_ERROR]
-        text = _SECRETS.redact_text(text)
+        text = _SECRETS.redact_text(complaint(error))
         _log.warning("refused a request that is not HTTP: %s", text)
         downstream = Downstream(self, "GET", http_1_0=False, persists=False)
         downstream.answer(error_answer(400, "/", f"this is not HTTP: {text}"))
-
-    def _go_on(self) -> None:
-        self._holds = False
-        if self.transport is not None and not self._reading_paused:
-            self.transport.resume_reading()
-
-
-async def _skip(content: StreamReader) -> bool:
-    """Read a body that nobody wanted to its end; False if that would take too long."""
-    with contextlib.suppress(TimeoutError, HttpProcessingError):
-        async with asyncio.timeout(_UNWANTED_BODY_S):
-            while not content.is_eof():
-                await content.readany()
-    return content.is_eof()

@@ -18,15 +18,13 @@ from aiohttp.http import HttpProcessingError, HttpResponseParser
 from wiretape.server.clock import monotonic_ns
 from wiretape.server.exchange import UNTAKEN_LIMIT_BYTES, Exchange
 from wiretape.server.framing import LAST_CHUNK
+from wiretape.server.parsing import HEADER_COUNT_LIMIT, HEADER_LIMIT_BYTES, complaint
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable
 
     from aiohttp.base_protocol import BaseProtocol
     from aiohttp.http import RawResponseMessage
-
-HEADER_LIMIT_BYTES = 256 * 1024
-HEADER_COUNT_LIMIT = 1000
 
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _SWITCHING_PROTOCOLS = 101
@@ -181,8 +179,7 @@ class UpstreamConnection(asyncio.Protocol):
             try:
                 message = self._parse(head)
             except HttpProcessingError as error:
-                text = " ".join(error.message.rstrip("\n ^").split())
-                exchange.fail(f"its response is not HTTP: {text}")
+                exchange.fail(f"its response is not HTTP: {complaint(error)}")
                 return b""
             self._should_close = message.should_close or message.upgrade
             if message.code not in _INTERIM or message.code == _SWITCHING_PROTOCOLS:

@@ -62,6 +62,8 @@ class Forwarder:
         """Forward a request and write its answer to the client.
 
         Raises:
+            BodyTimeoutError: nothing more came of the request's body.
+            BrokenBodyError: the request's body is framed wrongly.
             CassetteError: the recording cannot begin, and nothing has been forwarded; or it cannot
                 go on, and the rest is not passed on.
             asyncio.CancelledError: the client left, or the proxy stops; all is tidied up.
@@ -138,7 +140,11 @@ def _begin(recorder: Recorder | None, incoming: Incoming, body: Body) -> Unrecor
 async def _answer_for_upstream(
     incoming: Incoming, downstream: Downstream, record: Unrecorded, error: UpstreamError
 ) -> None:
-    """Answer in place of an upstream that gave no response."""
+    """Answer in place of an upstream that gave no response, unless that is the client's doing."""
+    body = incoming.body
+    if isinstance(body, StreamedBody) and body.failure is not None:
+        record.client_left()
+        raise body.failure
     path = incoming.target.partition("?")[0]  # a query can hold a key
     _log.warning("%s %s: %s", incoming.method, path, error)
     status = _GATEWAY_STATUSES.get(error.outcome)

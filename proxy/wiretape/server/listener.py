@@ -37,7 +37,7 @@ class Listener:
             OSError: it cannot listen there.
         """
         self._server = await asyncio.get_running_loop().create_server(
-            self._connect, host, port, ssl=tls, backlog=_BACKLOG, reuse_address=True
+            self._connect, host, port, ssl=tls, backlog=_BACKLOG
         )
         for each in self._server.sockets:
             # Connections have it from there: a client whose machine is gone is found out.
@@ -50,9 +50,11 @@ class Listener:
         return [(each, each.asked) for each in self._connections if not each.answering]
 
     def stop(self) -> None:
-        """Take no more connections."""
+        """Take no more connections, and no more requests on those that there are."""
         if self._server is not None:
             self._server.close()
+        for each in list(self._connections):
+            each.retire()
 
     async def close(self) -> None:
         """Stop, and close all connections; what was written has a moment to be sent."""

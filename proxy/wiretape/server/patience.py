@@ -21,8 +21,8 @@ _LONGEST_STEP_S = 30.0
 class Connection(Protocol):
     """A client's connection."""
 
-    def close(self) -> None:
-        """Close it."""
+    def abort(self) -> None:
+        """Close it at once."""
 
 
 class _Rounds:
@@ -134,5 +134,5 @@ class ClientPatience:
     def _look(self) -> bool:
         for connection, count in self._idling.look(self._idle()):
             if count * _step_s(self._limit_s) >= self._limit_s:
-                connection.close()
+                connection.abort()
         return True

@@ -10,6 +10,7 @@ from aiohttp import EMPTY_PAYLOAD
 from aiohttp.http import HttpProcessingError
 
 from wiretape.core.model import Body
+from wiretape.server.parsing import complaint
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,7 +28,7 @@ class Request:
         fields: its header fields by name, in any case.
         raw_headers: its header fields as they came, in order.
         http_1_0: whether its client speaks an older HTTP than 1.1.
-        persists: whether its client wants to keep the connection.
+        persists: whether another request may follow on the connection.
         content: its body.
     """
 
@@ -47,7 +48,8 @@ class Request:
         self.fields = message.headers
         self.raw_headers = message.raw_headers
         self.http_1_0 = message.version < (1, 1)
-        self.persists = not message.should_close
+        # Not after one that asks for another protocol: what follows may be in it.
+        self.persists = not (message.should_close or message.upgrade)
         self.content = content
 
     @property
@@ -64,7 +66,8 @@ class Request:
     @property
     def waits_to_go_on(self) -> bool:
         """Whether its body is sent only once it is asked for."""
-        return "100-continue" in self.fields.get("Expect", "").lower() and self.has_body
+        expects = "100-continue" in self.fields.get("Expect", "").lower()
+        return expects and self.has_body and not self.http_1_0  # RFC 9110, section 10.1.1
 
 
 class BodyTimeoutError(Exception):
@@ -72,26 +75,53 @@ class BodyTimeoutError(Exception):
 
 
 class BrokenBodyError(Exception):
-    """What a client sends for a body is none."""
+    """What a client sends for a body is no HTTP."""
 
 
 class StreamedBody:
-    """A request body over the size limit: passed on as it comes, and only its digest kept."""
+    """A request body over the size limit: passed on as it comes, and only its digest kept.
 
-    def __init__(self, request: Request, beginning: bytes) -> None:
+    Args:
+        request: its.
+        beginning: what has been read of it.
+        timeout_s: how long nothing may come of it.
+
+    Attributes:
+        declared_length: as the request's head says.
+        failure: why it cannot be read to its end; None while it can.
+    """
+
+    def __init__(self, request: Request, beginning: bytes, timeout_s: float) -> None:
         self._content = request.content
         self._beginning = beginning
+        self._timeout_s = timeout_s
         self._digest = hashlib.sha256()
         self._length = 0
         self.declared_length = request.declared_length
+        self.failure: BodyTimeoutError | BrokenBodyError | None = None
 
     async def stream(self) -> AsyncIterator[bytes]:
-        """The whole body, piece by piece."""
+        """The whole body, piece by piece.
+
+        Raises:
+            BodyTimeoutError: nothing more came of it.
+            BrokenBodyError: it is framed wrongly.
+        """
         if self._beginning:
             yield self._seen(self._beginning)
             self._beginning = b""
-        while data := await self._content.readany():
+        while data := await self._next():
             yield self._seen(data)
+
+    async def _next(self) -> bytes:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._content.readany()
+        except TimeoutError:
+            self.failure = BodyTimeoutError()
+        except HttpProcessingError as error:
+            self.failure = BrokenBodyError(complaint(error))
+        raise self.failure
 
     def body(self) -> Body:
         """What is kept of the body, as far as it has been passed on."""
@@ -110,14 +140,17 @@ async def read_body(request: Request, limit_bytes: int, timeout_s: float) -> byt
         BodyTimeoutError: nothing more came of it for `timeout_s`.
         BrokenBodyError: it is framed wrongly.
     """
+    declared = request.declared_length or 0
     if not request.has_body:
+        if declared:  # more than the parser can count, so it takes it for none
+            raise BrokenBodyError(f"it cannot have {declared} bytes")
         return b""
-    if (request.declared_length or 0) > limit_bytes:
-        return StreamedBody(request, b"")
+    if declared > limit_bytes:
+        return StreamedBody(request, b"", timeout_s)
     content = request.content
     if content.is_eof():  # it came with its head
         data = content.read_nowait()
-        return StreamedBody(request, data) if len(data) > limit_bytes else data
+        return StreamedBody(request, data, timeout_s) if len(data) > limit_bytes else data
     read: list[bytes] = []
     size_bytes = 0
     now = asyncio.get_running_loop().time
@@ -127,10 +160,10 @@ async def read_body(request: Request, limit_bytes: int, timeout_s: float) -> byt
                 read.append(data)
                 size_bytes += len(data)
                 if size_bytes > limit_bytes:
-                    return StreamedBody(request, b"".join(read))
+                    return StreamedBody(request, b"".join(read), timeout_s)
                 patience.reschedule(now() + timeout_s)
     except TimeoutError:
         raise BodyTimeoutError from None
     except HttpProcessingError as error:
-        raise BrokenBodyError(error.message) from None
+        raise BrokenBodyError(complaint(error)) from None
     return read[0] if len(read) == 1 else b"".join(read)
