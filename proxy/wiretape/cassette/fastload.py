@@ -30,18 +30,15 @@ from wiretape.core.model import (
     Response,
 )
 
-_CHUNK = re.compile(
-    r"- \{chunk: ([1-9][0-9]{0,17}), at: ([0-9]{1,12})\.([0-9]{6}), (sse|ndjson|text|base64): ",
-)
-_END = re.compile(
-    r"- \{end: ([1-9][0-9]{0,17}), at: ([0-9]{1,12})\.([0-9]{6}), outcome: ([a-z_]+)\}",
-)
+_NUMBER = "([1-9][0-9]{0,17})"
+_AT = r"([0-9]{1,12})\.([0-9]{6})"
+_CHUNK = re.compile(rf"- \{{chunk: {_NUMBER}, at: {_AT}, (sse|ndjson|text|base64): ")
+_END = re.compile(rf"- \{{end: {_NUMBER}, at: {_AT}, outcome: ([a-z_]+)\}}")
 _RESPONSE = re.compile(
-    r"- response: ([1-9][0-9]{0,17})\n  at: ([0-9]{1,12})\.([0-9]{6})\n  status: ([1-9][0-9]{2})\n"
-    r"  headers: \{.*",
+    rf"- response: {_NUMBER}\n  at: {_AT}\n  status: ([1-9][0-9]{{2}})\n  headers: \{{.*"
 )
 _REQUEST = re.compile(
-    r"- request: ([1-9][0-9]{0,17})\n  at: ([0-9]{1,12})\.([0-9]{6})\n"
+    rf"- request: {_NUMBER}\n  at: {_AT}\n"
     r"  method: (DELETE|GET|HEAD|OPTIONS|PATCH|POST|PUT)\n  target: (/[A-Za-z0-9_./~@?=&%+-]*)\n"
     r"  headers: \{.*",
 )

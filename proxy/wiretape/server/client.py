@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import HttpProcessingError, HttpRequestParser, StreamWriter
 
-from wiretape.cassette.secrets import Secrets
 from wiretape.server.clock import monotonic_ns
 from wiretape.server.downstream import Downstream, error_answer
-from wiretape.server.parsing import HEADER_COUNT_LIMIT, HEADER_LIMIT_BYTES, complaint
+from wiretape.server.parsing import OPTIONS, complaint
 from wiretape.server.request import Request
 
 if TYPE_CHECKING:
@@ -38,7 +37,6 @@ _READ_BYTES = 64 * 1024
 _MANY_WAITING = 16
 _UNWANTED_BODY_S = 10.0
 _LAST_ANSWER_S = 2.0
-_SECRETS = Secrets()
 
 
 class ClientConnection(BaseProtocol):
@@ -114,7 +112,6 @@ class ClientConnection(BaseProtocol):
             return  # no more is taken
         if data:
             self.came_ns = monotonic_ns()
-            self._last_bytes = (self._last_bytes + data[-4:])[-4:]
         try:
             messages, upgraded, _ = self._parser.feed_data(data)
         except HttpProcessingError as error:
@@ -125,13 +122,8 @@ class ClientConnection(BaseProtocol):
             self._take(messages)
         if upgraded:
             self._parser = None
-        elif self._chunked and self._content is not None and self._content.is_eof():
-            # Its trailer fields stay in the parser, which would give them to the next request.
-            self._chunked = False
-            if self._last_bytes == b"\r\n\r\n":
-                self._parser = self._new_parser()
-            else:
-                self._take_no_more()
+        elif self._chunked:
+            self._follow_chunked(data)
 
     def resume_reading(self, *args: Any, **options: Any) -> None:
         """Let more come: a body has been read as far as it had come, or has ended."""
@@ -165,6 +157,21 @@ class ClientConnection(BaseProtocol):
         if len(self._waiting) > _MANY_WAITING and not self._buffer_paused:
             self._pause_reading_for_buffer()
 
+    def _follow_chunked(self, data: bytes) -> None:
+        """Begin anew after a chunked body: its trailer stays in the parser, for the next request.
+
+        Args:
+            data: what has come last, of the body or its head.
+        """
+        self._last_bytes = (self._last_bytes + data[-4:])[-4:]
+        if self._content is None or not self._content.is_eof():
+            return
+        self._chunked = False
+        if self._last_bytes == b"\r\n\r\n":
+            self._parser = self._new_parser()
+        else:
+            self._take_no_more()
+
     def _take_no_more(self) -> None:
         """Answer what has been taken, and close."""
         self._parser = None
@@ -172,15 +179,7 @@ class ClientConnection(BaseProtocol):
         self._retires = True
 
     def _new_parser(self) -> HttpRequestParser:
-        return HttpRequestParser(
-            self,
-            self._loop,
-            _BODY_BUFFER_BYTES,
-            max_line_size=HEADER_LIMIT_BYTES,
-            max_field_size=HEADER_LIMIT_BYTES,
-            max_headers=HEADER_COUNT_LIMIT,
-            auto_decompress=False,
-        )
+        return HttpRequestParser(self, self._loop, _BODY_BUFFER_BYTES, **OPTIONS)
 
     def _break_off(self, error: HttpProcessingError) -> None:
         """What came is not HTTP, and where the next request would begin is not known."""
@@ -255,7 +254,7 @@ class ClientConnection(BaseProtocol):
         return self.transport is None or self.transport.is_closing()
 
     def _refuse(self, error: HttpProcessingError) -> None:
-        text = _SECRETS.redact_text(complaint(error))
+        text = complaint(error)
         _log.warning("refused a request that is not HTTP: %s", text)
         downstream = Downstream(self, "GET", http_1_0=False, persists=False)
         downstream.answer(error_answer(400, "/", f"this is not HTTP: {text}"))

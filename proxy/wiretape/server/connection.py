@@ -18,7 +18,7 @@ from aiohttp.http import HttpProcessingError, HttpResponseParser
 from wiretape.server.clock import monotonic_ns
 from wiretape.server.exchange import UNTAKEN_LIMIT_BYTES, Exchange
 from wiretape.server.framing import LAST_CHUNK
-from wiretape.server.parsing import HEADER_COUNT_LIMIT, HEADER_LIMIT_BYTES, complaint
+from wiretape.server.parsing import HEADER_LIMIT_BYTES, OPTIONS, complaint
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable
@@ -192,11 +192,8 @@ class UpstreamConnection(asyncio.Protocol):
                 _NO_PROTOCOL,
                 self._loop,
                 HEADER_LIMIT_BYTES,
-                max_line_size=HEADER_LIMIT_BYTES,
-                max_field_size=HEADER_LIMIT_BYTES,
-                max_headers=HEADER_COUNT_LIMIT,
                 response_with_body=False,
-                auto_decompress=False,
+                **OPTIONS,
             )
         messages, _, _ = self._parser.feed_data(head)
         if not messages:

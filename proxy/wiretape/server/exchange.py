@@ -119,11 +119,6 @@ class Exchange:
         return self._decoder is not None and self._decoder.complete
 
     @property
-    def over(self) -> bool:
-        """Whether nothing more can come."""
-        return self.lost or self.error is not None or self.complete
-
-    @property
     def ready(self) -> bool:
         """Whether `read` would return without waiting."""
         decoder = self._decoder

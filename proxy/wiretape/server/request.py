@@ -115,13 +115,10 @@ class StreamedBody:
 
     async def _next(self) -> bytes:
         try:
-            async with asyncio.timeout(self._timeout_s):
-                return await self._content.readany()
-        except TimeoutError:
-            self.failure = BodyTimeoutError()
-        except HttpProcessingError as error:
-            self.failure = BrokenBodyError(complaint(error))
-        raise self.failure
+            return await _piece(self._content, self._timeout_s)
+        except (BodyTimeoutError, BrokenBodyError) as error:
+            self.failure = error
+            raise
 
     def body(self) -> Body:
         """What is kept of the body, as far as it has been passed on."""
@@ -153,17 +150,20 @@ async def read_body(request: Request, limit_bytes: int, timeout_s: float) -> byt
         return StreamedBody(request, data, timeout_s) if len(data) > limit_bytes else data
     read: list[bytes] = []
     size_bytes = 0
-    now = asyncio.get_running_loop().time
+    while data := await _piece(content, timeout_s):
+        read.append(data)
+        size_bytes += len(data)
+        if size_bytes > limit_bytes:
+            return StreamedBody(request, b"".join(read), timeout_s)
+    return read[0] if len(read) == 1 else b"".join(read)
+
+
+async def _piece(content: StreamReader, timeout_s: float) -> bytes:
+    """What comes next of a body; empty at its end."""
     try:
-        async with asyncio.timeout(timeout_s) as patience:
-            while data := await content.readany():
-                read.append(data)
-                size_bytes += len(data)
-                if size_bytes > limit_bytes:
-                    return StreamedBody(request, b"".join(read), timeout_s)
-                patience.reschedule(now() + timeout_s)
+        async with asyncio.timeout(timeout_s):
+            return await content.readany()
     except TimeoutError:
         raise BodyTimeoutError from None
     except HttpProcessingError as error:
         raise BrokenBodyError(complaint(error)) from None
-    return read[0] if len(read) == 1 else b"".join(read)
