@@ -33,6 +33,8 @@ from wiretape.core.model import (
 _NUMBER = "([1-9][0-9]{0,17})"
 _AT = r"([0-9]{1,12})\.([0-9]{6})"
 _CHUNK = re.compile(rf"- \{{chunk: {_NUMBER}, at: {_AT}, (sse|ndjson|text|base64): ")
+# Its bytes as nearly always: one text in single quotes, in which a quote is doubled.
+_ONE_TEXT = re.compile(rf"{_CHUNK.pattern}'([^']+(?:''[^']*)*|(?:''[^']*)+)'(, part: true)?\}}")
 _END = re.compile(rf"- \{{end: {_NUMBER}, at: {_AT}, outcome: ([a-z_]+)\}}")
 _RESPONSE = re.compile(
     rf"- response: {_NUMBER}\n  at: {_AT}\n  status: ([1-9][0-9]{{2}})\n  headers: \{{.*"
@@ -56,8 +58,6 @@ _HEAD = re.compile(
     r"upstream: (https?://[A-Za-z0-9.:/_-]*[A-Za-z0-9/])",
 )
 _OUTCOMES = {outcome.value: outcome for outcome in Outcome}
-_CLOSED = "'}"
-_PART_CLOSED = "', part: true}"
 _LIST_DEPTH = 1
 
 
@@ -246,11 +246,18 @@ _headers = functools.lru_cache(maxsize=256)(_headers_in)
 
 
 def _one_line_entry(line: str) -> Chunk | End | None:
+    match = _ONE_TEXT.fullmatch(line)
+    if match is not None:
+        number, seconds, micros, form, text, part = match.groups()
+        data = None if _is_odd(text) else _data(form, text)
+        if data is None:
+            return None
+        return Chunk(int(number), int(seconds + micros), data, part is not None)
     if not line.startswith("- {"):
         return None
     match = _CHUNK.match(line)
-    if match is not None:
-        content = _content(line, match.end(), match[4])
+    if match is not None and not _is_odd(line):
+        content = _listed_content(line, match.end(), match[4])
         return content and Chunk(int(match[1]), int(match[2] + match[3]), *content)
     match = _END.fullmatch(line)
     if match is not None and match[4] in _OUTCOMES:
@@ -258,45 +265,30 @@ def _one_line_entry(line: str) -> Chunk | End | None:
     return None
 
 
-def _content(line: str, start: int, form: str) -> tuple[bytes, bool] | None:
-    """A chunk's bytes, and whether it is a part, from where its value starts; None if foreign."""
-    if not line.isprintable() and ODD.search(line):
-        return None
-    only = _only_scalar(line, start)
-    if only is None:
-        return _listed_content(line, start, form)
-    text, part = only
+def _is_odd(text: str) -> bool:
+    """Whether it holds what the writer would have escaped. `isprintable` is quick, and stricter."""
+    return not text.isprintable() and ODD.search(text) is not None
+
+
+def _data(form: str, text: str) -> bytes | None:
+    """The bytes of a chunk's only text, whose quotes are still doubled; None if foreign."""
+    if "'" in text:
+        text = text.replace("''", "'")
     if form == "sse":
-        return f"data: {text}\n\n".encode(), part
+        return f"data: {text}\n\n".encode()
     if form == "base64":
         try:
-            return base64.b64decode(text.encode("ascii"), validate=True), part
+            return base64.b64decode(text.encode("ascii"), validate=True)
         except (binascii.Error, ValueError):
             return None
-    return (f"{text}\n" if form == "ndjson" else text).encode(), part
-
-
-def _only_scalar(line: str, start: int) -> tuple[str, bool] | None:
-    """The text if nothing but one single-quoted scalar is there, and whether it is a part."""
-    if line[start : start + 1] != "'":
-        return None
-    part = not line.endswith(_CLOSED)
-    if part and not line.endswith(_PART_CLOSED):
-        return None
-    stop = len(line) - len(_PART_CLOSED if part else _CLOSED)
-    if stop <= start:
-        return None
-    text = line[start + 1 : stop]
-    if "'" in text:
-        # A single quote that is not doubled ends the scalar before the line does.
-        if "'" in text.replace("''", ""):
-            return None
-        text = text.replace("''", "'")
-    return text, part
+    return (f"{text}\n" if form == "ndjson" else text).encode()
 
 
 def _listed_content(line: str, start: int, form: str) -> tuple[bytes, bool] | None:
-    """The same for what takes more looking: lists, named events, double quotes."""
+    """A chunk's bytes, and whether it is a part, from where its value starts; None if foreign.
+
+    It takes what needs more looking: lists, named events, double quotes.
+    """
     try:
         if form == "base64":
             return None
