@@ -35,8 +35,14 @@ class Listener:
         self.command = [sys.executable, "-c", LISTENER, str(self._write)]
 
     async def hear(self) -> int:
-        async with asyncio.timeout(20):
-            return (await asyncio.to_thread(os.read, self._read, 1))[0]
+        loop, spoken = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(self._read, spoken.set)
+        try:
+            async with asyncio.timeout(20):
+                await spoken.wait()
+        finally:
+            loop.remove_reader(self._read)
+        return os.read(self._read, 1)[0]
 
     def close(self) -> None:
         os.close(self._read)
@@ -48,6 +54,21 @@ def listener() -> Iterator[Listener]:
     listener = Listener()
     yield listener
     listener.close()
+
+
+@pytest.fixture(autouse=True)
+def nothing_ignored() -> Iterator[None]:
+    """Take back what `nohup` and a shell's background have a process ignore from its start."""
+    ignored = [
+        number
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
+        if signal.getsignal(number) is signal.SIG_IGN
+    ]
+    for number in ignored:
+        signal.signal(number, signal.SIG_DFL)
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @contextlib.asynccontextmanager
