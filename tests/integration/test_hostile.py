@@ -121,6 +121,18 @@ async def test_a_proxy_that_is_given_hostile_cassettes_refuses_them_and_serves_o
         assert "Traceback" not in tape.said
 
 
+async def test_a_link_that_leads_in_a_circle_is_named_and_no_fault_of_the_proxy(tmp_path: Path):
+    (tmp_path / "good.yaml").write_text(GOOD)
+    _loop(tmp_path / "loop.yaml")
+    async with serving("replay", "--dir", tmp_path) as tape:
+        refused = await ask(tape.url, "GET", "/")
+        assert refused.status == 400
+        assert "loop.yaml: cannot be read" in refused.json()["error"]["message"]
+        assert (await ask(tape.url, "GET", "/_wiretape/cassettes/loop")).status == 404
+        assert await tape.stop() == 0
+        assert "Traceback" not in tape.said
+
+
 async def test_a_link_out_of_the_directory_is_refused_unless_it_is_named(tmp_path: Path):
     outside, inside = tmp_path / "outside.yaml", tmp_path / "d"
     inside.mkdir()

@@ -34,9 +34,12 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A private CA and a certificate of its for localhost and 127.0.0.1."""
     folder = tmp_path_factory.mktemp("tls")
     new = ("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=wiretape test")
-    openssl(*new, "-x509", "-days", "2", "-keyout", "ca.key", "-out", "ca.pem", cwd=folder)
+    # From Python 3.13 on, a CA must say what its key is for (ssl.VERIFY_X509_STRICT).
+    usage = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
+    openssl(*new, "-x509", *usage, "-days", "2", "-keyout", "ca.key", "-out", "ca.pem", cwd=folder)
     openssl(*new, "-keyout", "own.key", "-out", "own.csr", cwd=folder)
-    (folder / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+    names = "subjectAltName=DNS:localhost,IP:127.0.0.1\nauthorityKeyIdentifier=keyid\n"
+    (folder / "names").write_text(names)
     signing = ("x509", "-req", "-in", "own.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-days", "2")
     openssl(*signing, "-CAcreateserial", "-extfile", "names", "-out", "own.pem", cwd=folder)
     (folder / "both.pem").write_text(

@@ -5,6 +5,7 @@ Knows names and directories; opens no cassette.
 
 from __future__ import annotations
 
+import errno
 import os
 from datetime import UTC
 from pathlib import Path
@@ -30,12 +31,21 @@ def cassette_path(directory: Path, name: str) -> Path:
     """
     path = directory / (check_cassette_name(name) + SUFFIX)
     try:
-        inside = path.resolve().is_relative_to(directory.resolve())
-    except (OSError, RuntimeError) as error:
-        raise UsageError(f"the cassette name {name!r} leads nowhere: {error}") from error
-    if not inside:
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise UsageError(f"the cassette name {name!r} leads nowhere: {error}") from error
+    if not is_inside(path, directory):
         raise UsageError(f"the cassette name {name!r} leads out of {directory}")
     return path
+
+
+def is_inside(path: Path, directory: Path) -> bool:
+    """Whether the path is in the directory when all links are followed.
+
+    Links that lead round in a circle are taken as they stand, and cannot be opened either.
+    """
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(directory))
 
 
 def timestamp_name(now: datetime) -> str:

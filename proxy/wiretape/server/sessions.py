@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wiretape.cassette.holding import part_path_of
-from wiretape.cassette.library import SUFFIX, cassette_path, find_cassettes, timestamp_name
+from wiretape.cassette.library import (
+    SUFFIX,
+    cassette_path,
+    find_cassettes,
+    is_inside,
+    timestamp_name,
+)
 from wiretape.cassette.loader import load
 from wiretape.core.model import Mode
 from wiretape.core.routing import DEFAULT_SESSION, SessionName
@@ -229,7 +235,6 @@ def _check_inside(directory: Path, paths: Sequence[Path]) -> None:
     Raises:
         CassetteError: there is one.
     """
-    inside = directory.resolve()
     for path in paths:
-        if path.is_symlink() and not path.resolve().is_relative_to(inside):
+        if path.is_symlink() and not is_inside(path, directory):
             raise CassetteError(path, f"a link that leads out of {directory}; name it to replay it")

@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wiretape.cassette.library import PART_SUFFIX, SUFFIX, find_cassettes, find_parts
+from wiretape.cassette.library import PART_SUFFIX, SUFFIX, find_cassettes, find_parts, is_inside
 from wiretape.cassette.partfile import is_held
 from wiretape.errors import CassetteNotFoundError
 
@@ -92,11 +92,7 @@ class Shelf:
             return None
         file = name if name.endswith(PART_SUFFIX) else name + SUFFIX
         path = self._directory / file
-        try:
-            inside = path.resolve().is_relative_to(self._directory.resolve())
-        except (OSError, RuntimeError):
-            return None
-        return path if inside else None
+        return path if is_inside(path, self._directory) else None
 
     def name_of(self, path: Path) -> str:
         """The name of a cassette file, whether it is there or not."""

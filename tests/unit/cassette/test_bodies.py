@@ -60,7 +60,7 @@ def test_of_two_styles_of_one_length_the_first_is_meant_and_the_other_is_no_json
         b'"\\/"',
         b"\xef\xbb\xbf{}",
         b"\xff",
-        b"[" * 5000 + b"]" * 5000,
+        b"[" * 200_000 + b"]" * 200_000,
         b"9" * 5000,
         b"{'a': 1}",
         '{"a":"\\u00e9"}'.encode("utf-16"),

@@ -142,7 +142,7 @@ def test_what_cannot_be_opened_is_an_error(tmp_path):
     (tmp_path / "loop.yaml").symlink_to("loop.yaml")
     with pytest.raises(CassetteError, match="cannot be read: Too many levels"):
         load(tmp_path / "loop.yaml")
-    with pytest.raises(CassetteError, match="cannot be read: embedded null byte"):
+    with pytest.raises(CassetteError, match=r"cannot be read: .*embedded null"):
         load(Path("a\0b.yaml"))
 
 
