@@ -21,6 +21,7 @@ from pathlib import Path
 import yaml
 from wiretape.cassette.loader import load
 from wiretape.core.model import Mode
+from wiretape.server.peer import ReceiveQueues
 from wiretape.server.replayer import Replayer
 from wiretape.server.settings import Settings
 settings = Settings(Mode.REPLAY)
@@ -29,7 +30,7 @@ for _ in range({times}):
     start = time.perf_counter()
     cassette = load(Path(sys.argv[1]))
     loads.append(time.perf_counter() - start)
-    Replayer([cassette], settings, "")
+    Replayer([cassette], settings, "", ReceiveQueues())
     opens.append(time.perf_counter() - start)
     del cassette
 for _ in range({full_times}):

@@ -278,6 +278,29 @@ async def test_a_body_that_does_not_go_on_is_not_waited_for(bench: Bench):
     client.close()
 
 
+UPLOADING = {"upstream_timeout_s": 0.3, "max_body_bytes": 1}
+
+
+@pytest.mark.parametrize("bench", [UPLOADING], indirect=True)
+async def test_a_slow_upload_is_not_taken_for_a_silent_upstream(bench: Bench):
+    client = await connect(bench.tape.url)
+    await client.send("POST", "/a", b"abc", {"Content-Length": "6"})
+    await asyncio.sleep(0.9)
+    client.writer.write(b"def")
+    assert (await client.head()).status == 200
+    assert (await client.rest()).body == b"ok"
+    client.close()
+
+
+@pytest.mark.parametrize("bench", [UPLOADING], indirect=True)
+async def test_an_upstream_that_is_silent_after_an_upload_is_given_up(bench: Bench):
+    bench.next([Gate()])
+    client = await connect(bench.tape.url)
+    await client.send("POST", "/a", b"abcdef")
+    assert (await client.head()).status == 504
+    client.close()
+
+
 async def test_an_event_of_100_mb_passes_in_pieces_in_bounded_memory(tmp_path: Path):
     def enormous(_: Seen) -> Iterator[Step]:
         yield SSE_HEAD

@@ -259,9 +259,17 @@ async def test_keep_reading_reads_on_when_the_client_has_gone(proxy: Proxy, tmp_
         await client.send("POST", "/v1/chat/completions", b"{}")
         await client.head()
         await client.chunk()
+        (session,) = recording.app.sessions.all()
+        answering = set(recording.app.in_flight)
         client.close()
-        assert await recording.app.sessions.all()[0].settle()
+        async with asyncio.timeout(PATIENCE_S):
+            await asyncio.wait(answering)
+        closing = asyncio.create_task(recording.app.sessions.close(session))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert not closing.done(), "a session does not close while an answer of its is read"
         gate.set()
+        assert await closing == tmp_path / "on.yaml"
     recorded = entries(tmp_path / "on.yaml")
     assert [entry.get("sse") for entry in recorded if "chunk" in entry] == ["1", "2"]
     assert recorded[-1]["outcome"] == "complete"

@@ -78,9 +78,9 @@ def write(tmp_path: Path, text: str, name: str = "tape") -> Path:
     return path
 
 
-def trace(running: Running) -> list[tuple[tuple[int, int], int]]:
+async def trace(running: Running) -> list[tuple[tuple[int, int], int]]:
     """Note every (cassette and interaction, step) of the default session as it goes out."""
-    playing = running.app.sessions.get(DEFAULT_SESSION).replayer
+    playing = (await running.app.sessions.get(DEFAULT_SESSION)).replayer
     assert playing is not None
     playing.trace = []
     return playing.trace
@@ -108,7 +108,7 @@ async def test_overlapping_streams_keep_their_recorded_order_whoever_comes_late(
     write(tmp_path, INTERLEAVED)
     first, second = (B, A) if late == "A" else (A, B)
     async with proxy("replay", cassette="tape", order_timeout_s=PATIENCE_S) as replaying:
-        sent = trace(replaying)
+        sent = await trace(replaying)
         one = await post(replaying.url, first)
         async with asyncio.timeout(PATIENCE_S):
             if late == "B":  # A goes ahead as far as it may: its head, which B's follows
@@ -209,7 +209,7 @@ async def test_metadata_repeats_its_last_answer_and_is_never_unused(proxy: Proxy
     )
     write(tmp_path, models)
     async with proxy("replay", cassette="tape", strict=True) as replaying:
-        summary_before = replaying.app.sessions.get(DEFAULT_SESSION).failed()
+        summary_before = (await replaying.app.sessions.get(DEFAULT_SESSION)).failed()
         for _ in range(3):
             assert (await ask(replaying.url, "GET", "/v1/models")).body == b"{}"
     assert not summary_before
@@ -323,7 +323,7 @@ async def test_shuffled_order_is_the_same_for_the_same_seed(proxy: Proxy, tmp_pa
     seen: dict[int, list] = {}
     for seed in [*range(8), *range(8)]:
         async with proxy("replay", cassette="tape", order=Order("shuffle", seed)) as replaying:
-            sent = trace(replaying)
+            sent = await trace(replaying)
             one, two = await post(replaying.url, A), await post(replaying.url, B)
             await asyncio.gather(finished(one), finished(two))
             assert seen.setdefault(seed, sent) == sent

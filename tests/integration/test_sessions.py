@@ -202,6 +202,91 @@ async def test_rewind_and_close(proxy: Proxy, tmp_path: Path):
                 assert (rewound.status, rewound.json()["used"]) == (200, [])
 
 
+async def test_closing_again_tells_the_same_and_counts_nothing_twice(proxy: Proxy, tmp_path: Path):
+    close = ("POST", "/_wiretape/sessions/c/close")
+    async with scripted_upstream(echo) as upstream, proxy("record", upstream=upstream.url) as tape:
+        await ask(tape.url, "GET", "/@c/1")
+        closed = [(await ask(tape.url, *close)).json() for _ in range(2)]
+        assert closed[0] == closed[1]
+        assert (closed[0]["recorded"], closed[0]["written"]) == (1, str(tmp_path / "c.yaml"))
+        sessions = (await ask(tape.url, "GET", "/_wiretape/sessions")).json()["sessions"]
+        assert [each["recorded"] for each in sessions] == [1]
+        metrics = (await ask(tape.url, "GET", "/_wiretape/metrics")).body.decode()
+        assert "wiretape_sessions 1\n" in metrics
+        assert "wiretape_recorded_total 1\n" in metrics
+
+
+async def test_two_who_close_one_session_do_not_close_the_next(proxy: Proxy, tmp_path: Path):
+    gate = Gate()
+    async with (
+        scripted_upstream([gate, *echo(Seen("GET", "/1", b"", b""))]) as upstream,
+        proxy("record", upstream=upstream.url) as tape,
+    ):
+        sessions = tape.app.sessions
+        asking = asyncio.create_task(ask(tape.url, "GET", "/@c/1"))
+        await upstream.asked.wait()
+        (first,) = sessions.all()
+        closing = [asyncio.create_task(sessions.close(first)) for _ in range(2)]
+        await asyncio.sleep(0)
+        closing[0].add_done_callback(lambda _: reopened.append(first))
+        reopened: list[object] = []
+        gate.set()
+        await asking
+        assert await closing[0] == tmp_path / "c.yaml"
+        assert reopened
+        second = await sessions.get(first.name)
+        assert await closing[1] == tmp_path / "c.yaml"
+        assert await sessions.get(first.name) is second is not first
+
+
+async def test_a_cassette_that_was_changed_is_read_again(proxy: Proxy, tmp_path: Path):
+    async with scripted_upstream(echo) as upstream:
+        async with proxy("record", upstream=upstream.url, cassette="c") as tape:
+            await ask(tape.url, "GET", "/1")
+        async with proxy("replay") as tape:
+            assert (await ask(tape.url, "GET", "/@c/1")).status == 200
+            await ask(tape.url, "POST", "/_wiretape/sessions/c/close")
+            path = tmp_path / "c.yaml"
+            path.write_text(path.read_text().replace("/1", "/changed"))
+            assert (await ask(tape.url, "GET", "/@c/changed")).status == 200
+
+
+async def test_default_is_the_session_of_that_name_if_there_is_one(proxy: Proxy):
+    async with (
+        scripted_upstream(echo) as upstream,
+        proxy("record", upstream=upstream.url, cassette="main") as tape,
+    ):
+        report = ("GET", "/_wiretape/sessions/default")
+        await ask(tape.url, "GET", "/1")
+        assert (await ask(tape.url, *report)).json()["session"] == "main"
+        await ask(tape.url, "GET", "/@default/2")
+        assert (await ask(tape.url, *report)).json()["session"] == "default"
+
+
+async def test_requests_that_come_while_a_session_opens_are_of_one_session(proxy: Proxy):
+    async with scripted_upstream(echo) as upstream:
+        async with proxy("record", upstream=upstream.url, cassette="c") as tape:
+            for number in range(20):
+                await ask(tape.url, "POST", f"/{number}", b"{}")
+        for mode in ("replay", "new_episodes"):
+            async with proxy(mode, upstream=upstream.url) as tape:
+                asked = (ask(tape.url, "POST", f"/@c/{number}", b"{}") for number in range(20))
+                answers = await asyncio.gather(*asked)
+                (session,) = tape.app.sessions.all()
+            assert [each.body for each in answers] == [b"/%d {}" % n for n in range(20)]
+            assert len(session.report()["used"]) == 20
+
+
+async def test_a_session_that_cannot_be_opened_can_be_tried_again(proxy: Proxy, tmp_path: Path):
+    async with scripted_upstream(echo) as upstream, proxy("replay") as tape:
+        refused = await asyncio.gather(*(ask(tape.url, "GET", "/@c/1") for _ in range(3)))
+        assert {each.status for each in refused} == {400}
+        async with proxy("record", upstream=upstream.url, cassette="c") as recording:
+            await ask(recording.url, "GET", "/1")
+        assert (tmp_path / "c.yaml").exists()
+        assert (await ask(tape.url, "GET", "/@c/1")).status == 200
+
+
 async def test_control_endpoints_are_never_forwarded(proxy: Proxy, tmp_path: Path):
     async with (
         scripted_upstream(echo) as upstream,

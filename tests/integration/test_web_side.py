@@ -117,17 +117,19 @@ FROM_ANOTHER_SITE = [
     {"Origin": "http://localhost:1"},
     {"Sec-Fetch-Site": "cross-site"},
     {"Sec-Fetch-Site": "same-site"},
+    {"Origin": "http://["},
 ]
 
 
+@pytest.mark.parametrize("path", ["/_wiretape", "/@other/_wiretape", "http://localhost/_wiretape"])
 @pytest.mark.parametrize("headers", FROM_ANOTHER_SITE)
-async def test_a_page_of_another_site_changes_nothing(headers: dict[str, str], proxy: Proxy):
+async def test_a_page_of_another_site_changes_nothing(
+    headers: dict[str, str], path: str, proxy: Proxy
+):
     async with scripted_upstream(OK) as upstream, proxy("record", upstream=upstream.url) as tape:
         await ask(tape.url, "GET", "/@c/a")
         for action in ("rewind", "close"):
-            refused = await ask(
-                tape.url, "POST", f"/_wiretape/sessions/c/{action}", headers=headers
-            )
+            refused = await ask(tape.url, "POST", f"{path}/sessions/c/{action}", headers=headers)
             assert refused.status == 403
             assert not any("access-control" in name.lower() for name, _ in refused.headers)
         preflight = await ask(tape.url, "OPTIONS", "/_wiretape/sessions/c/close", headers=headers)
@@ -136,6 +138,74 @@ async def test_a_page_of_another_site_changes_nothing(headers: dict[str, str], p
         own = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
         closed = await ask(tape.url, "POST", "/_wiretape/sessions/c/close", headers=own)
         assert closed.status == 200
+
+
+@pytest.mark.parametrize("mode", ["record", "replay"])
+async def test_a_page_of_another_site_is_not_recorded_and_misses_nothing(
+    mode: str, proxy: Proxy, tmp_path: Path
+):
+    (tmp_path / "c.yaml").write_text(PAGE)
+    picture = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}
+    link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    script = {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}
+    frame = {"Sec-Fetch-Site": "cross-site", "Origin": "null"}
+    async with scripted_upstream(OK) as upstream, proxy(mode, upstream=upstream.url) as tape:
+        for headers in (picture, link, script, frame):
+            for method in ("GET", "POST", "OPTIONS"):
+                refused = await ask(tape.url, method, "/@c/api/chat", headers=headers)
+                assert refused.status == 403
+                assert "another site" in refused.json()["error"], "in the API's own dialect"
+        sessions = (await ask(tape.url, "GET", "/_wiretape/sessions")).json()["sessions"]
+        assert sessions == []
+    assert upstream.seen == []
+    assert (tmp_path / "c.yaml").read_text() == PAGE
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site", "Origin": "http://localhost:3000"},
+        {"Sec-Fetch-Site": "cross-site", "Origin": "app://notes"},
+        {"Sec-Fetch-Site": "cross-site", "Origin": "https://ours.example"},
+        {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "navigate"},
+        {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate"},
+        {"Origin": "https://no-browser.example"},
+    ],
+)
+async def test_applications_in_a_browser_are_served(headers: dict[str, str], proxy: Proxy):
+    allowed = frozenset({"ours.example"})
+    async with (
+        scripted_upstream(OK) as upstream,
+        proxy("record", upstream=upstream.url, cassette="c", allow_hosts=allowed) as tape,
+    ):
+        answer = await ask(tape.url, "POST", "/v1/chat/completions", b"{}", headers=headers)
+    assert (answer.status, answer.body) == (200, b"ok")
+    assert upstream.seen[0].header("Origin") == headers.get("Origin")
+
+
+PAGE = """\
+wiretape: 1
+recorded: 2026-11-22T10:31:02Z
+upstream: http://h
+entries:
+- {request: 1, at: 0, method: GET, target: /page}
+- {response: 1, at: 0.01, status: 200, headers: {Content-Type: text/html, Content-Length: 2}}
+- {chunk: 1, at: 0.02, text: ok}
+- {end: 1, at: 2, outcome: complete}
+"""
+
+
+async def test_a_recorded_page_is_shown_apart_from_the_proxys_own(proxy: Proxy, tmp_path: Path):
+    (tmp_path / "c.yaml").write_text(PAGE)
+    async with proxy("replay", cassette="c") as tape:
+        for kind in ("document", "iframe"):
+            shown = await ask(tape.url, "GET", "/page", headers={"Sec-Fetch-Dest": kind})
+            policy = shown.header("Content-Security-Policy") or ""
+            assert policy.startswith("sandbox")
+            assert "allow-same-origin" not in policy
+        for headers in ({}, {"Sec-Fetch-Dest": "empty"}):
+            read = await ask(tape.url, "GET", "/page", headers=headers)
+            assert read.end_to_end == [("Content-Type", "text/html"), ("Content-Length", "2")]
 
 
 async def test_what_the_proxy_tells_of_itself_is_nothing_for_other_sites(proxy: Proxy):
@@ -164,6 +234,7 @@ def basic(token: str) -> str:
         ("", {"X-Api-Key": TOKEN}),
         (f"/~{TOKEN}", {}),
         (f"/~{TOKEN}/@c", {"Authorization": "Bearer of-the-upstream"}),
+        (f"/~{TOKEN}", {"Referer": f"http://localhost/~{TOKEN}/page"}),
     ],
 )
 async def test_a_token_lets_in_and_goes_no_further(
@@ -208,6 +279,8 @@ async def test_without_the_token_nothing_is_served(
             assert refused.status == 401
             assert "Wiretape-Token" in refused.json()["error"]["message"]
             assert refused.header("WWW-Authenticate")
+        refused = await ask(tape.url, "POST", "/@c/api/chat", headers=headers)
+        assert "Wiretape-Token" in refused.json()["error"], "in the API's own dialect"
         assert (await ask(tape.url, "GET", "/_wiretape/health")).status == 200
     assert upstream.seen == []
 

@@ -60,7 +60,8 @@ _serving = together(
         "--allow-host",
         multiple=True,
         metavar="NAME",
-        help="Answer to this name in Host too, besides loopback ones. Repeatable.",
+        help="Answer to this name in Host too, besides loopback ones, and to web pages from there."
+        " Repeatable.",
     ),
     setting(
         "--tls-cert",

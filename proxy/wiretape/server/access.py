@@ -9,10 +9,10 @@ import base64
 import binascii
 import hmac
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from wiretape.core.addresses import host_allowed, is_loopback, name_in_host
-from wiretape.core.routing import CONTROL_PREFIX
+from wiretape.core.routing import CONTROL_PREFIX, without_session
 from wiretape.server.downstream import error_answer
 from wiretape.server.headers import TOKEN_HEADER
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _TOKEN_PREFIX = "/~"  # noqa: S105  where a token stands in a path
 _HEALTH = f"{CONTROL_PREFIX}health"
 _READING = frozenset({"GET", "HEAD"})
+_WEB = frozenset({"http", "https"})
 _OWN_SITES = frozenset({"same-origin", "none"})
 _CREDENTIALS = frozenset({"authorization", "x-api-key", "api-key"})
 _CHALLENGE: Headers = (("WWW-Authenticate", 'Basic realm="wiretape", charset="UTF-8"'),)
@@ -52,10 +53,12 @@ class Access:
         """A request's fields without those that brought the token: it is none of the upstream's."""
         if not self._token:
             return headers
+        in_path = _TOKEN_PREFIX + self._token  # as in the Referer of a page that was shown there
         return tuple(
             (name, value)
             for name, value in headers
-            if name.lower() not in _CREDENTIALS or not self._holds_token(value)
+            if in_path not in unquote(value)
+            and (name.lower() not in _CREDENTIALS or not self._holds_token(value))
         )
 
     def refusal(self, request: Request) -> tuple[Answer, bool] | None:
@@ -64,17 +67,18 @@ class Access:
         None if it may come in.
         """
         raw_target = request.target
+        target = self.target(raw_target)
+        shown = without_session(target)
         host = request.fields.get("Host")
         if self._checks_host and not host_allowed(host, self._allow_hosts):
             text = f"the host {host!r} is not allowed; start wiretape with --allow-host"
             text = f"{text} {name_in_host(host or '')}"
-            return error_answer(403, raw_target, text, kind="permission_error"), False
+            return error_answer(403, shown, text, kind="permission_error"), False
         coding = request.fields.get("Transfer-Encoding")
         if coding is not None and (coding.lower() != "chunked" or request.http_1_0):
             # Another hop could find another end of this body (RFC 9112, section 6.1).
             text = f"the Transfer-Encoding {coding!r} is not understood here; send chunked or none"
-            return error_answer(400, raw_target, text), True
-        target = self.target(raw_target)
+            return error_answer(400, shown, text), True
         if self._token and target is raw_target and not self._brings_token(request):
             if target == _HEALTH and request.method in _READING:
                 return None
@@ -82,20 +86,35 @@ class Access:
                 "a token is needed here: send the header Wiretape-Token, or the token as the API"
                 " key, or /~TOKEN before the path in the base URL"
             )
-            answer = error_answer(401, target, text, kind="authentication_error", extra=_CHALLENGE)
+            answer = error_answer(401, shown, text, kind="authentication_error", extra=_CHALLENGE)
             return answer, False
-        if target.startswith(CONTROL_PREFIX) and request.method not in _READING:
-            return self._cross_site_refusal(request, target)
         return None
 
-    def _cross_site_refusal(self, request: Request, target: str) -> tuple[Answer, bool] | None:
+    def page_refusal(self, request: Request, target: str, *, control: bool) -> Answer | None:
+        """What to answer a request that a page of another site makes; None if it may come in.
+
+        Args:
+            request: that has been let in.
+            target: its target upstream, or below the control prefix.
+            control: whether it is for the proxy itself, where any page may be led to and none but
+                the proxy's own may change anything. Elsewhere each request may be recorded.
+        """
         site = request.fields.get("Sec-Fetch-Site", "none").lower()
         origin = request.fields.get("Origin")
-        own = origin is None or urlsplit(origin).netloc == request.fields.get("Host", "")
-        if site in _OWN_SITES and own:
-            return None
+        scheme, _, host = (origin or "").partition("://")
         text = "a page of another site may not change anything here"
-        return error_answer(403, target, text, kind="permission_error"), False
+        if control:
+            own = origin is None or host == request.fields.get("Host", "")
+            allowed = request.method in _READING or (site in _OWN_SITES and own)
+        else:
+            # Only browsers say what site it is. What is served on this machine, or by no server
+            # at all, as a desktop application's page, is somebody's own.
+            allowed = site != "cross-site" or not self._checks_host
+            allowed = allowed or (bool(host) and scheme not in _WEB)
+            allowed = allowed or (bool(host) and host_allowed(host, self._allow_hosts))
+            if host:
+                text = f"{text}; to let it, start wiretape with --allow-host {name_in_host(host)}"
+        return None if allowed else error_answer(403, target, text, kind="permission_error")
 
     def _brings_token(self, request: Request) -> bool:
         return self._is_token(request.fields.get(TOKEN_HEADER, "")) or any(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from wiretape.core.model import Body, Mode
@@ -42,8 +43,6 @@ _log = logging.getLogger(__name__)
 
 _REFUSED_KEPT = 100
 
-# Every client fails at once on 400 and shows the message; other statuses are retried by some.
-_STATUSES: tuple[tuple[type[WiretapeError], int], ...] = ((WiretapeError, 400),)
 _NO_RETRY: Headers = (("x-should-retry", "false"),)
 
 
@@ -74,9 +73,7 @@ class App:
                 timeout_s=settings.upstream_timeout_s,
                 tls=trusting(settings.upstream_ca) if settings.upstream_ca else None,
             )
-            self._forwarder = Forwarder(
-                self._upstream, self._take_over if settings.keep_reading else None
-            )
+            self._forwarder = Forwarder(self._upstream)
 
     async def close(self) -> None:
         """Let go of the upstream. Sessions are closed by whoever reports on them."""
@@ -101,12 +98,12 @@ class App:
         except BodyTimeoutError:
             downstream.persists = False
             text = "the rest of the request's body did not come"
-            downstream.answer(error_answer(408, request.target, text))
+            downstream.answer(error_answer(408, self._shown(request), text))
             downstream.cut()
         except BrokenBodyError as error:
             downstream.persists = False
             text = f"the request's body is not HTTP: {error}"
-            downstream.answer(error_answer(400, request.target, text))
+            downstream.answer(error_answer(400, self._shown(request), text))
         except Exception:  # noqa: BLE001  a bug must cost one request, not the proxy
             shown = self._redactor.target(self._access.target(request.target))
             _log.exception("%s %s failed", request.method, shown)
@@ -114,9 +111,14 @@ class App:
                 downstream.cut()
             else:
                 text = "wiretape failed to handle this request; its log says more"
-                downstream.answer(error_answer(500, request.target, text, kind="api_error"))
+                answer = error_answer(500, self._shown(request), text, kind="api_error")
+                downstream.answer(answer)
         finally:
             self.in_flight.discard(task)
+
+    def _shown(self, request: Request) -> str:
+        """A request's target as an upstream would see it, whose API an error is to speak."""
+        return without_session(self._access.target(request.target))
 
     async def _dispatch(self, request: Request, downstream: Downstream) -> None:
         refusal = self._access.refusal(request)
@@ -128,10 +130,15 @@ class App:
         headers = self._access.headers(from_raw(request.raw_headers))
         target = self._access.target(request.target)
         where = route(target, request.fields.get(CASSETTE_HEADER))
-        if where.target.startswith(CONTROL_PREFIX) or where.target == CONTROL_PREFIX[:-1]:
+        control = where.target.startswith(CONTROL_PREFIX) or where.target == CONTROL_PREFIX[:-1]
+        foreign = self._access.page_refusal(request, where.target, control=control)
+        if foreign is not None:
+            downstream.answer(foreign)
+            return
+        if control:
             await self._control.answer(request, downstream, where.target)
             return
-        session = self.sessions.get(where.session)
+        session = await self.sessions.get(where.session)
         session.in_flight += 1
         try:
             settings = self.settings
@@ -154,11 +161,11 @@ class App:
                 downstream.answer(self._miss(session.replayer, incoming, body))
                 return
         assert self._forwarder is not None  # noqa: S101  a replay never comes here
-        await self._forwarder.forward(incoming, downstream, session.recorder)
+        take_over = partial(self._take_over, session) if self.settings.keep_reading else None
+        await self._forwarder.forward(incoming, downstream, session.recorder, take_over)
 
     def _miss(self, replayer: Replayer, incoming: Incoming, body: Body) -> Answer:
-        miss = replayer.miss(incoming, body)
-        text = replayer.explain(miss)
+        miss, text = replayer.miss(incoming, body)
         shown = self._redactor.target(incoming.target)
         _log.warning("missed: %s %s\n%s", incoming.method, shown, text)
         extra = (*_NO_RETRY, ("Wiretape-Miss", miss.reason.value))
@@ -174,17 +181,22 @@ class App:
         if downstream.began:
             downstream.cut()
             return
-        status = next(status for kind, status in _STATUSES if isinstance(error, kind))
         extra = _NO_RETRY
         if isinstance(error, CassetteNotFoundError):
             extra += (("Wiretape-Miss", "no-match"),)
-        target = without_session(raw_target)
-        downstream.answer(error_answer(status, target, str(error), extra=extra))
+        # Every client fails at once on 400 and shows the message; others are retried by some.
+        downstream.answer(error_answer(400, self._shown(request), str(error), extra=extra))
 
-    def _take_over(self, exchange: Exchange, record: Unrecorded) -> None:
+    def _take_over(self, session: Session, exchange: Exchange, record: Unrecorded) -> None:
         task = self._loop.create_task(read_on(exchange, record))
         self.in_flight.add(task)
-        task.add_done_callback(self.in_flight.discard)
+        session.in_flight += 1
+
+        def done(task: asyncio.Task[None]) -> None:
+            self.in_flight.discard(task)
+            session.in_flight -= 1
+
+        task.add_done_callback(done)
 
 
 async def _body_to_match(body: bytes | StreamedBody, mode: Mode) -> Body | None:

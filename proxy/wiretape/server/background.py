@@ -113,7 +113,7 @@ class Background:
             await self._close(upstream_needed=False)
         app = App(settings)
         try:
-            app.sessions.get(DEFAULT_SESSION)
+            await app.sessions.get(DEFAULT_SESSION)
         except CassetteNotFoundError:
             pass
         except BaseException:

@@ -215,10 +215,12 @@ class UpstreamConnection(asyncio.Protocol):
             self.abort()
 
     async def _send(self, body: AsyncIterable[bytes], exchange: Exchange, *, chunked: bool) -> None:
+        exchange.uploading = True
         try:
             async for data in body:
                 if not data:
                     continue  # an empty chunk would be the last one
+                exchange.uploading = False
                 if self._writable is not None:
                     await self._writable
                 if self._transport is None:
@@ -226,6 +228,9 @@ class UpstreamConnection(asyncio.Protocol):
                 self._transport.write(b"%x\r\n%b\r\n" % (len(data), data) if chunked else data)
                 exchange.sent_ns = monotonic_ns()
                 exchange.renew()
+                exchange.uploading = True
+            exchange.uploading = False
+            exchange.renew()
             if chunked and self._transport is not None:
                 self._transport.write(LAST_CHUNK)
         except Exception as error:  # noqa: BLE001  whatever a client's connection can fail with

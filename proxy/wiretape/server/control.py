@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from wiretape import __version__
-from wiretape.core.routing import CONTROL_PREFIX, DEFAULT_SESSION, SessionName, parse_session_name
+from wiretape.core.routing import CONTROL_PREFIX, SessionName, parse_session_name
 from wiretape.server.downstream import Answer, error_answer, json_answer
+from wiretape.server.session import Count
 
 if TYPE_CHECKING:
     from wiretape.core.model import Headers
@@ -67,7 +68,7 @@ class Control:
             wanted = "GET" if action is None else "POST"
             text = f"{target} takes {wanted}"
             return error_answer(405, target, text, extra=(("Allow", wanted),))
-        return await self._session_answer(_session_name(unquote(match[1])), action, target)
+        return await self._session_answer(parse_session_name(unquote(match[1])), action, target)
 
     async def _session_answer(self, name: SessionName, action: str | None, target: str) -> Answer:
         session = self._sessions.find(name)
@@ -84,28 +85,17 @@ class Control:
         return json_answer(200, {**session.report(), "written": str(path) if path else None})
 
     def _metrics(self) -> str:
-        reports = [session.report() for session in self._sessions.all()]
-
-        def total(key: str) -> int:
-            return sum(len(report[key]) for report in reports)
-
+        sessions = self._sessions.all()
+        in_flight = sum(session.in_flight for session in sessions)
+        counts = [session.count() for session in sessions]
+        recorded, used, misses, stalls, _ = map(sum, zip(Count(), *counts, strict=True))
         figures = (
-            ("sessions", "gauge", "Sessions, open or closed.", len(reports)),
-            (
-                "in_flight",
-                "gauge",
-                "Requests being answered.",
-                sum(r["in_flight"] for r in reports),
-            ),
-            (
-                "recorded_total",
-                "counter",
-                "Interactions recorded.",
-                sum(report["recorded"] for report in reports),
-            ),
-            ("replayed_total", "counter", "Answers replayed.", total("used")),
-            ("misses_total", "counter", "Requests missed.", total("misses")),
-            ("stalls_total", "counter", "Waits for a request that did not come.", total("stalls")),
+            ("sessions", "gauge", "Sessions, open or closed.", len(sessions)),
+            ("in_flight", "gauge", "Requests being answered.", in_flight),
+            ("recorded_total", "counter", "Interactions recorded.", recorded),
+            ("replayed_total", "counter", "Answers replayed.", used),
+            ("misses_total", "counter", "Requests missed.", misses),
+            ("stalls_total", "counter", "Waits for a request that did not come.", stalls),
         )
         return "".join(
             f"# HELP wiretape_{name} {text}\n"
@@ -113,9 +103,3 @@ class Control:
             f"wiretape_{name} {value}\n"
             for name, kind, text, value in figures
         )
-
-
-def _session_name(text: str) -> SessionName:
-    if text == str(DEFAULT_SESSION):
-        return DEFAULT_SESSION
-    return parse_session_name(text)

@@ -51,6 +51,7 @@ class Downstream:
             its turn came.
         persists: whether the connection may carry another request.
         began: a head has been made; no other may be.
+        shows_page: the client is a browser, which will show the answer as a page.
     """
 
     def __init__(
@@ -59,17 +60,12 @@ class Downstream:
         self.asked_ns = connection.came_ns
         self.persists = persists
         self.began = False
+        self.shows_page = False
         self._connection = connection
         self._transport = connection.transport
         self._http_1_0 = http_1_0
         self._is_head = method == "HEAD"
         self._framing = Framing.NONE
-
-    @property
-    def gone(self) -> bool:
-        """Whether the client has closed its connection."""
-        transport = self._connection.transport
-        return transport is None or transport.is_closing()
 
     @property
     def paused(self) -> bool:

@@ -48,6 +48,7 @@ class Exchange:
         skip_body: it answers a HEAD request.
 
     Attributes:
+        uploading: the client owes more of the request's body.
         sent_ns: when the request had been sent, on the monotonic clock.
         began: something of it has come.
         status: as sent; 0 before the head.
@@ -84,9 +85,11 @@ class Exchange:
         "reason",
         "sent_ns",
         "status",
+        "uploading",
     )
 
     def __init__(self, source: Source, loop: asyncio.AbstractEventLoop, *, skip_body: bool) -> None:
+        self.uploading = False
         self.sent_ns = 0
         self.began = False
         self.status = 0
@@ -184,7 +187,9 @@ class Exchange:
 
     @property
     def silence(self) -> int | None:
-        """Another number after each arrival; None while nothing is waited for."""
+        """Another number after each arrival; None while nothing is waited for, but the client."""
+        if self.uploading:
+            return None
         if self.listener is None or self._decoder is None:
             return None if self._waiter is None else self._news
         return None if self.held else self._news

@@ -44,22 +44,26 @@ class Forwarder:
 
     Args:
         upstream: whom to call.
-        read_on: takes over an answer whose client has left, to read it to its end; None to
-            cancel the upstream's work at once instead.
     """
 
-    def __init__(
-        self,
-        upstream: Upstream,
-        read_on: Callable[[Exchange, Unrecorded], None] | None = None,
-    ) -> None:
+    def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
-        self._read_on = read_on
 
     async def forward(
-        self, incoming: Incoming, downstream: Downstream, recorder: Recorder | None
+        self,
+        incoming: Incoming,
+        downstream: Downstream,
+        recorder: Recorder | None,
+        take_over: Callable[[Exchange, Unrecorded], None] | None = None,
     ) -> None:
         """Forward a request and write its answer to the client.
+
+        Args:
+            incoming: the request.
+            downstream: takes the answer.
+            recorder: records both; None to record nothing.
+            take_over: takes over an answer whose client has left, to read it to its end; None to
+                cancel the upstream's work at once instead.
 
         Raises:
             BodyTimeoutError: nothing more came of the request's body.
@@ -91,9 +95,9 @@ class Forwarder:
         try:
             await Relay(exchange, downstream, record).run()
         except (asyncio.CancelledError, ConnectionError):
-            if self._read_on is not None and exchange.outcome is None:
+            if take_over is not None and exchange.outcome is None:
                 record.flush()
-                self._read_on(exchange, record)
+                take_over(exchange, record)
             else:
                 record.client_left()
                 exchange.close()

@@ -32,20 +32,17 @@ _MAPPED_PREFIX = "::ffff:"
 
 
 class ReceiveQueues:
-    """Looks at the receive queues of clients."""
+    """Looks at the receive queues of clients, from the first time it is asked to."""
 
     def __init__(self) -> None:
         self._netlink: socket.socket | None = None
-        if sys.platform == "linux":
-            with contextlib.suppress(OSError):
-                self._netlink = socket.socket(
-                    socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_SOCK_DIAG
-                )
-                self._netlink.settimeout(0)  # the kernel answers within the send
+        self._opens = sys.platform == "linux"
 
     def unread_bytes(self, transport: asyncio.BaseTransport) -> int | None:
         """How much of what the client was sent its program has not read; None if not known."""
         ours, theirs = transport.get_extra_info("sockname"), transport.get_extra_info("peername")
+        if self._opens:
+            self._open()
         if self._netlink is None or not ours or not theirs:
             return None
         request = _request(theirs, ours)
@@ -62,8 +59,17 @@ class ReceiveQueues:
         fields = _ANSWER_PREFIX.unpack_from(answer, _HEADER.size)
         return int(fields[-1])
 
+    def _open(self) -> None:
+        self._opens = False
+        with contextlib.suppress(OSError):
+            self._netlink = socket.socket(
+                socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_SOCK_DIAG
+            )
+            self._netlink.settimeout(0)  # the kernel answers within the send
+
     def close(self) -> None:
         """Let go of the kernel's ear."""
+        self._opens = False
         if self._netlink is not None:
             self._netlink.close()
             self._netlink = None

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _ANSWERED_BY_PROXY = {Outcome.UPSTREAM_UNREACHABLE, Outcome.UPSTREAM_TIMEOUT}
 _GATEWAY_STATUSES = {502, 504}
+# A cassette may have come from anybody: a page in it must not be one of the proxy's own site, whose
+# scripts could read the other cassettes.
+_SANDBOX: Headers = (("Content-Security-Policy", "sandbox allow-scripts allow-forms"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +61,12 @@ def replayed_wire(
     interaction: Interaction, downstream: Downstream, match: Match, target: str
 ) -> Wire:
     """How a recorded answer goes out to this client."""
-    marks = (
+    marks: Headers = (
         ("Wiretape-Interaction", str(interaction.number)),
         ("Wiretape-Match", match.level.value),
     )
+    if downstream.shows_page:
+        marks += _SANDBOX
     outcome = interaction.outcome
     if interaction.response is None:
         if outcome not in _ANSWERED_BY_PROXY:

@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections import deque
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wiretape.core.matching import Level, Match, Matcher, Miss
 from wiretape.core.model import Interaction, Outcome
@@ -20,18 +20,17 @@ from wiretape.core.schedule import Schedule
 from wiretape.core.track import Track
 from wiretape.server.alarm import Alarm
 from wiretape.server.clock import monotonic_ns
-from wiretape.server.peer import ReceiveQueues
 from wiretape.server.replayed import replayed_ending, replayed_wire
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wiretape.core.matching import Difference
     from wiretape.core.model import Body, Cassette, Headers, Request
     from wiretape.core.tempo import Order
     from wiretape.core.track import Batch
     from wiretape.server.downstream import Downstream
     from wiretape.server.forwarder import Incoming
+    from wiretape.server.peer import ReceiveQueues
     from wiretape.server.replayed import Wire
     from wiretape.server.settings import Settings
 
@@ -71,11 +70,11 @@ class _Play:
 
 @dataclass(frozen=True, slots=True)
 class Divergence:
-    """A request that matched, but not to the letter."""
+    """A request that matched, but not to the letter; its differences as JSON has them."""
 
     key: Key
     level: Level
-    differences: tuple[Difference, ...]
+    differences: tuple[dict[str, Any], ...]
 
 
 class Replayer:
@@ -85,13 +84,21 @@ class Replayer:
         cassettes: in the order in which equal requests use them up.
         settings: matching, speed and order.
         record_command: what records the cassettes again, for messages.
+        queues: tells whether clients have read; kept open.
 
     Attributes:
+        used: the recordings that were given out, in order; one that is repeated stands repeated.
+        misses: what was asked and not found, as the report has it.
+        divergences: what matched, but not to the letter.
         trace: set to a list to have every (interaction, step) noted there as it goes out.
     """
 
     def __init__(
-        self, cassettes: Sequence[Cassette], settings: Settings, record_command: str
+        self,
+        cassettes: Sequence[Cassette],
+        settings: Settings,
+        record_command: str,
+        queues: ReceiveQueues,
     ) -> None:
         self.cassettes = tuple(cassettes)
         self._record_command = record_command
@@ -108,7 +115,7 @@ class Replayer:
         )
         self._tracks = _tracks(self.cassettes, self.interactions)
         self._alarm: Alarm | None = None
-        self._queues = ReceiveQueues()
+        self._queues = queues
         self._looking: asyncio.Handle | None = None
         self.trace: list[tuple[Key, int]] | None = None
         self.rewind()
@@ -127,7 +134,7 @@ class Replayer:
         self._outbox: deque[Batch] = deque()
         self._latest: tuple[_Play, int] | None = None
         self.used: list[Key] = []
-        self.misses: list[Miss] = []
+        self.misses: list[dict[str, Any]] = []
         self.divergences: list[Divergence] = []
 
     @property
@@ -150,10 +157,6 @@ class Replayer:
         request = self.interactions[key].request
         return f"#{key[1]} {request.method} {request.target} in {cassette.name}"
 
-    def explain(self, miss: Miss) -> str:
-        """A miss in words, with the command that records what is missing."""
-        return miss.text(self.describe, self._record_command)
-
     def find(self, incoming: Incoming, body: Body) -> Match | None:
         """Find the recording that answers a request, and note it as used."""
         request = self._asked(incoming, body)
@@ -164,15 +167,21 @@ class Replayer:
                 # Results in another order are expected; other results are worth telling.
                 tells = found.level is Level.TOOL_OUTPUT
                 differences = self._matcher.differences(found.key, *request) if tells else ()
-                self.divergences.append(Divergence(found.key, found.level, tuple(differences)))
+                told = tuple(each.to_json() for each in differences)
+                self.divergences.append(Divergence(found.key, found.level, told))
         return found
 
-    def miss(self, incoming: Incoming, body: Body) -> Miss:
-        """Note that nothing answers a request, and find out why."""
+    def miss(self, incoming: Incoming, body: Body) -> tuple[Miss, str]:
+        """Note that nothing answers a request; return why, and the same in words.
+
+        The words name the command that records what is missing.
+        """
         found = self._matcher.match(*self._asked(incoming, body))
         assert isinstance(found, Miss)  # noqa: S101  `find` has found nothing
-        self.misses.append(found)
-        return found
+        text = found.text(self.describe, self._record_command)
+        # What differs can be as long as the requests, so only what is told of it is kept.
+        self.misses.append({**found.to_json(self.describe), "text": text})
+        return found, text
 
     def _asked(self, incoming: Incoming, body: Body) -> tuple[str, str, Headers, Body]:
         """A live request without its secrets, as the recorded ones are compared."""
@@ -226,7 +235,6 @@ class Replayer:
         if self._alarm is not None:
             self._alarm.close()
             self._alarm = None
-        self._queues.close()
 
     def _pump(self) -> None:
         """Send what is due, and come back when more will be."""

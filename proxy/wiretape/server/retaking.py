@@ -175,7 +175,7 @@ async def _take(asked: Cassette, number: int, proxy: Running) -> Path:
     name = SessionName(f"take-{number}")
     await drive(asked, f"{proxy.url}/@{quote(str(name))}", _INSTANT)
     sessions = proxy.app.sessions
-    path = await sessions.close(sessions.get(name))
+    path = await sessions.close(await sessions.get(name))
     assert path is not None  # noqa: S101  it was sent requests
     return path
 

@@ -142,7 +142,7 @@ async def start(settings: Settings) -> Running:
     app = App(settings)
     try:
         if settings.mode is Mode.REPLAY and (settings.cassette or settings.cassettes):
-            app.sessions.get(DEFAULT_SESSION)
+            await app.sessions.get(DEFAULT_SESSION)
         listener = Listener(app.handle)
         listen = settings.listen
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +24,17 @@ class _Closed:
 
     report: dict[str, Any]
     failed: bool
+    written: Path | None
+
+
+class Count(NamedTuple):
+    """How much has come of a session: of requests, but for `interactions`, which are recorded."""
+
+    recorded: int = 0
+    used: int = 0
+    misses: int = 0
+    stalls: int = 0
+    interactions: int = 0
 
 
 class Session:
@@ -62,7 +73,7 @@ class Session:
         return replayer is not None and bool(replayer.misses or replayer.unused())
 
     def close(self) -> Path | None:
-        """Finish the recording, and let go of all but the report.
+        """Finish the recording, and let go of all but the report; again, nothing more is done.
 
         Returns:
             The cassette that was written; None if none was.
@@ -70,18 +81,45 @@ class Session:
         Raises:
             JournalError: it could not be finished.
         """
+        if self._closed is not None:
+            return self._closed.written
         recorder, replayer = self.recorder, self.replayer
+        written = None
         try:
-            return recorder.close() if recorder is not None else None
+            written = recorder.close() if recorder is not None else None
         finally:
             if replayer is not None:
                 replayer.stop()
-            self._closed = _Closed(self._report(), self.failed())
+            self._closed = _Closed(self._report(), self.failed(), written)
             self.recorder = self.replayer = None
+        return written
 
     def report(self) -> dict[str, Any]:
         """What has come of the session so far, as JSON; of a closed one, what had come of it."""
         return self._report() if self._closed is None else self._closed.report
+
+    def count(self) -> Count:
+        """How much has come of it so far, told at once; of a closed one, how much had come."""
+        if self._closed is not None:
+            report = self._closed.report
+            return Count(
+                report["recorded"],
+                len(report["used"]),
+                len(report["misses"]),
+                len(report["stalls"]),
+                report["interactions"],
+            )
+        recorder, replayer = self.recorder, self.replayer
+        recorded = recorder.interactions if recorder else 0
+        if replayer is None:
+            return Count(recorded)
+        return Count(
+            recorded,
+            len(replayer.used),
+            len(replayer.misses),
+            len(replayer.schedule.stalls()),
+            len(replayer.interactions),
+        )
 
     def _report(self) -> dict[str, Any]:
         report: dict[str, Any] = {
@@ -118,10 +156,7 @@ class Session:
         report["interactions"] = len(replayer.interactions)
         report["used"] = [named(key) for key in replayer.used]
         report["unused"] = [named(key) for key in replayer.unused()]
-        report["misses"] = [
-            {**miss.to_json(replayer.describe), "text": replayer.explain(miss)}
-            for miss in replayer.misses
-        ]
+        report["misses"] = list(replayer.misses)
         report["stalls"] = [
             {
                 "waiting": named(cast("Key", stall.waiting)),
@@ -134,7 +169,7 @@ class Session:
             {
                 **named(divergence.key),
                 "match": divergence.level.value,
-                "differences": [difference.to_json() for difference in divergence.differences],
+                "differences": list(divergence.differences),
             }
             for divergence in replayer.divergences
         ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import itertools
 import logging
 import shlex
@@ -27,6 +29,7 @@ from wiretape.errors import (
     UsageError,
 )
 from wiretape.server.clock import utc_now
+from wiretape.server.peer import ReceiveQueues
 from wiretape.server.recorder import Recorder
 from wiretape.server.replayer import Replayer
 from wiretape.server.session import Session
@@ -39,6 +42,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_CASSETTES_KEPT = 16
+_NAMED_DEFAULT = SessionName(str(DEFAULT_SESSION))
+
 
 class Sessions:
     """All sessions of a proxy, opened when they are first named."""
@@ -47,31 +53,48 @@ class Sessions:
         self._settings = settings
         self._redactor = settings.redactor()
         self._open: dict[SessionName, Session] = {}
+        self._opening: dict[SessionName, asyncio.Task[Session]] = {}
         self._finished: list[Session] = []
-        self._cassettes: dict[Path, Cassette] = {}
+        self._queues = ReceiveQueues()
+        # Many sessions replay one cassette, one after the other.
+        self._unchanged = functools.lru_cache(maxsize=_CASSETTES_KEPT)(_loaded)
         self._given = {path.name.removesuffix(SUFFIX): path for path in settings.cassettes}
         self._default = self._default_name()
 
-    def get(self, name: SessionName) -> Session:
+    async def get(self, name: SessionName) -> Session:
         """The open session of this name, opened if need be.
+
+        Whoever asks while it is being opened waits, and goes on in the order of asking.
 
         Raises:
             UsageError: the name is no good, or one must be given.
             CassetteError: there is no such cassette to replay, or it cannot be read.
         """
         if name == DEFAULT_SESSION:
-            if self._default not in self._open:
+            if self._default not in self._open and self._default not in self._opening:
                 # Another proxy may have taken the name of the second in which this one began.
                 self._default = self._default_name()
             name = self._default
         session = self._open.get(name)
-        if session is None:
-            session = self._open[name] = self._make(name)
-        return session
+        if session is not None:
+            return session
+        opening = self._opening.get(name)
+        if opening is None:
+            opening = self._opening[name] = asyncio.create_task(self._make(name))
+            opening.add_done_callback(functools.partial(self._opened, name))
+        return await asyncio.shield(opening)  # for whoever else waits, should this one leave
+
+    def _opened(self, name: SessionName, opening: asyncio.Task[Session]) -> None:
+        del self._opening[name]
+        if not opening.cancelled():
+            opening.exception()  # or it is logged as nobody's, if all who waited have left
 
     def find(self, name: SessionName) -> Session | None:
-        """The latest session of this name, open or closed, if there is any."""
-        if name == DEFAULT_SESSION:
+        """The latest session of this name, open or closed, if there is any.
+
+        `default` is the one that requests belong to which name none, unless one is named so.
+        """
+        if name == _NAMED_DEFAULT and name not in self._open:
             name = self._default
         named = [session for session in self.all() if session.name == name]
         return named[-1] if named else None
@@ -117,6 +140,8 @@ class Sessions:
         """Close every session; return the cassettes that were written and what went wrong."""
         written: list[Path] = []
         errors: list[JournalError] = []
+        for opening in self._opening.values():
+            opening.cancel()
         for session in list(self._open.values()):
             try:
                 path = self._close_now(session)
@@ -124,46 +149,51 @@ class Sessions:
                 errors.append(error)
             else:
                 written += [path] if path else []
+        self._queues.close()
         return written, errors
 
     def _close_now(self, session: Session) -> Path | None:
-        self._open.pop(session.name, None)
-        self._finished.append(session)
-        if session.name == self._default:
-            self._default = self._default_name()
-        path = session.close()
-        if path is not None:
-            self._cassettes.pop(path, None)
-        return path
+        # Somebody else may have closed it meanwhile, and another may have been opened.
+        if self._open.get(session.name) is session:
+            del self._open[session.name]
+            self._finished.append(session)
+            if session.name == self._default:
+                self._default = self._default_name()
+        return session.close()
 
-    def _make(self, name: SessionName) -> Session:
+    async def _make(self, name: SessionName) -> Session:
         settings = self._settings
         mode = settings.mode
         if mode is Mode.PASSTHROUGH:
-            return Session(name, mode, None)
+            session = self._open[name] = Session(name, mode, None)
+            return session
         path = self._path(name, mode)
         if mode is Mode.ONCE:
             assert path is not None  # noqa: S101  only a replay has no path of its own
             mode = Mode.REPLAY if path.exists() else Mode.RECORD
         session = Session(name, mode, path)
-        record = self._record_command(name, path)
-        if mode is Mode.REPLAY:
-            session.replayer = Replayer(self._load(path, record), settings, record)
-            return session
-        assert path is not None  # noqa: S101  as above
-        self._refuse_busy(path)
         continues = mode is Mode.NEW_EPISODES
-        session.recorder = Recorder(
-            path,
-            settings.upstream,
-            redactor=self._redactor,
-            stops=settings.stops_on_disk_error,
-            continues=continues,
-        )
-        if continues:
-            known = self._load(path, record) if path.exists() else []
-            session.replayer = Replayer(known, settings, record)
+        if mode is Mode.REPLAY or continues:
+            # Reading a large cassette takes a while, and streams must not wait for it.
+            session.replayer = await asyncio.to_thread(self._replayer, name, path, mode)
+        if mode is not Mode.REPLAY:
+            assert path is not None  # noqa: S101  as above
+            self._refuse_busy(path)
+            session.recorder = Recorder(
+                path,
+                settings.upstream,
+                redactor=self._redactor,
+                stops=settings.stops_on_disk_error,
+                continues=continues,
+            )
+        self._open[name] = session
         return session
+
+    def _replayer(self, name: SessionName, path: Path | None, mode: Mode) -> Replayer:
+        record = self._record_command(name, path)
+        new = mode is Mode.NEW_EPISODES and path is not None and not path.exists()
+        known = [] if new else self._load(path, record)
+        return Replayer(known, self._settings, record, self._queues)
 
     def _path(self, name: SessionName, mode: Mode) -> Path | None:
         if name.cassette is not None:
@@ -214,19 +244,27 @@ class Sessions:
                 raise CassetteNotFoundError(
                     self._settings.directory, f"record one with: {record_command}"
                 )
-        return [self._cassette(each) for each in paths]
-
-    def _cassette(self, path: Path) -> Cassette:
-        cassette = self._cassettes.get(path)
-        if cassette is None:
-            cassette = self._cassettes[path] = load(path)
-            for warning in cassette.warnings:
-                _log.warning("%s: %s", path, warning)
-        return cassette
+        return [self._unchanged(each, _version(each)) for each in paths]
 
     def _refuse_busy(self, path: Path) -> None:
         if any(other.recorder and other.path == path for other in self._open.values()):
             raise CassetteBusyError(path)
+
+
+def _version(path: Path) -> tuple[int, ...]:
+    """What is another after each change of a file; empty if it cannot be had."""
+    try:
+        file = path.stat()
+    except OSError:
+        return ()
+    return file.st_ino, file.st_size, file.st_mtime_ns
+
+
+def _loaded(path: Path, _version: tuple[int, ...]) -> Cassette:
+    cassette = load(path)
+    for warning in cassette.warnings:
+        _log.warning("%s: %s", path, warning)
+    return cassette
 
 
 def _check_inside(directory: Path, paths: Sequence[Path]) -> None:

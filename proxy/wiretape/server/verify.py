@@ -36,7 +36,7 @@ async def verify(cassette: Cassette, settings: Settings) -> Verification:
     """
     replaying = replace(any_port(settings), mode=Mode.REPLAY)
     async with running(replaying) as proxy:
-        replayer = proxy.app.sessions.get(DEFAULT_SESSION).replayer
+        replayer = (await proxy.app.sessions.get(DEFAULT_SESSION)).replayer
         assert replayer is not None  # noqa: S101  the mode is replay
         written = replayer.trace = []
         if settings.speed.factor is None:
