@@ -110,6 +110,13 @@ def test_settings_come_from_flags_then_environment_then_pyproject(tmp_path: Path
     assert by_flag.returncode == 0
 
 
+def test_show_prints_what_the_readme_says_that_it_does():
+    root = Path(__file__).parents[2]
+    readme = (root / "README.md").read_text()
+    command, _, said = readme.partition("$ wiretape ")[2].partition("```")[0].partition("\n")
+    assert wiretape(*command.split(), cwd=root).stdout == said
+
+
 def test_show_tells_what_was_said_and_called(tmp_path: Path):
     notes = CASSETTES / "notes"
     shown = wiretape("show", notes / "parallel-tool-calls.yaml", cwd=tmp_path)

@@ -86,6 +86,25 @@ def test_an_unused_recording_exits_3_unless_the_command_failed(folder: Path):
     assert run(folder, *options, "sh", "-c", "exit 7").returncode == 7
 
 
+def test_a_strict_replay_that_nobody_asked_anything_fails(folder: Path):
+    for options in (
+        ("--mode", "replay"),
+        ("--mode", "replay", "--cassette", "name"),
+        ("--mode", "once", "--cassette", "name"),
+        ("--mode", "new_episodes", "--cassette", "name"),
+    ):
+        done = run(folder, *options, "--strict", "--", "true")
+        assert done.returncode == 3, options
+        assert "1 unused" in done.stderr
+    assert (
+        run(folder, "--mode", "once", "--cassette", "new", "--strict", "--", "true").returncode == 0
+    )
+    (folder / "cassettes" / "name.yaml").write_text("wiretape: 1\nentries: [}\n")
+    done = run(folder, "--mode", "replay", "--strict", "--", "true")
+    assert done.returncode == 3
+    assert "name.yaml: line 2" in done.stderr
+
+
 def test_several_processes_share_the_proxy(folder: Path):
     script = f"for i in 1 2 3 4; do {sys.executable} ask.py '{NAME}' & done; wait"
     options = ("--mode", "replay", "--cassette", "name", "--repeat", "loop", "--")

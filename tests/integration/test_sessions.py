@@ -202,6 +202,24 @@ async def test_rewind_and_close(proxy: Proxy, tmp_path: Path):
                 assert (rewound.status, rewound.json()["used"]) == (200, [])
 
 
+async def test_what_was_missed_before_a_rewind_still_counts(proxy: Proxy):
+    async with scripted_upstream(echo) as upstream:
+        async with proxy("record", upstream=upstream.url, cassette="c") as tape:
+            await ask(tape.url, "POST", "/1", b"{}")
+        async with proxy("replay", cassette="c", strict=True) as tape:
+            await ask(tape.url, "POST", "/1", b"{}")
+            await ask(tape.url, "POST", "/other", b"{}")
+            rewind = ("POST", "/_wiretape/sessions/c/rewind")
+            report = (await ask(tape.url, *rewind)).json()
+            assert (report["misses"], report["missed_before"]) == ([], 1)
+            await ask(tape.url, "POST", "/1", b"{}")
+            figures = (await ask(tape.url, "GET", "/_wiretape/metrics")).body.decode()
+            assert "wiretape_replayed_total 2\n" in figures
+            assert "wiretape_misses_total 1\n" in figures
+            summary = await tape.stop()
+    assert summary.failed
+
+
 async def test_closing_again_tells_the_same_and_counts_nothing_twice(proxy: Proxy, tmp_path: Path):
     close = ("POST", "/_wiretape/sessions/c/close")
     async with scripted_upstream(echo) as upstream, proxy("record", upstream=upstream.url) as tape:
@@ -351,5 +369,8 @@ async def test_what_cannot_start_says_why(tmp_path: Path):
         await start(Settings(Mode.REPLAY, tmp_path, "none", listen=free))
     with pytest.raises(CorruptCassetteError, match=r"bad\.yaml: line 2"):
         await start(Settings(Mode.REPLAY, tmp_path, "bad", listen=free))
+    own = Settings(Mode.RECORD, tmp_path, upstream="http://localhost:9", listen=Address("::", 9))
+    with pytest.raises(UsageError, match="this proxy itself"):
+        await start(own)
     with pytest.raises(UsageError, match=r"cannot listen on 192\.0\.2\.1:80"):
         await start(Settings(Mode.PASSTHROUGH, tmp_path, listen=Address("192.0.2.1", 80)))

@@ -18,7 +18,7 @@ from wiretape.cassette.partfile import (
     read_all,
     sync_directory,
 )
-from wiretape.cassette.torn import has_head
+from wiretape.cassette.torn import begins_head, has_head
 from wiretape.errors import CassetteError, CassetteNotFoundError, CorruptCassetteError
 
 if TYPE_CHECKING:
@@ -78,6 +78,8 @@ def recover_held(descriptor: int, part: Path) -> Recovered:
     if not has_head(content):
         if b"\n- " in content or content.startswith(b"- "):
             raise CorruptCassetteError(part, "it has entries and no head; it was left as it is")
+        if not begins_head(content):
+            raise CorruptCassetteError(part, "it is no recording; it was left as it is")
         part.unlink()
         warning = f"the recording died before its first entry ({len(content)} bytes were removed)"
         return Recovered(None, (warning,), 0, ())

@@ -16,6 +16,10 @@ from wiretape.core.model import Chunk, End, Entry, Response
 
 _ENTRIES = rb"^ *[\"']?entries[\"']? *:[ \r]*(?:#.*)?\n"
 _HEAD_END = re.compile(_ENTRIES, re.MULTILINE)
+_HEAD_WORDS = (b"wiretape: ", b"recorded: ", b"upstream: ", b"entries:")
+_HEAD_LINE = re.compile(
+    rb"[ \r]*(?:#.*)?|---.*|[\"']?(?:wiretape|recorded|upstream|entries)[\"']? *:.*"
+)
 _LIST = re.compile(_ENTRIES + rb"(?:[ \r]*(?:#.*)?\n)*( *)- ", re.MULTILINE)
 _KEY = re.compile(r"(?m)^ *(headers|json|text|base64|sha256):")
 
@@ -38,6 +42,14 @@ class Mended:
 def has_head(content: bytes) -> bool:
     """Whether the head is whole, so that entries could follow it."""
     return _HEAD_END.search(content) is not None
+
+
+def begins_head(content: bytes) -> bool:
+    """Whether it is how a cassette begins, broken off anywhere before its entries, or nothing."""
+    *lines, last = content.rstrip(b"\0").split(b"\n")
+    if not all(map(_HEAD_LINE.fullmatch, lines)):
+        return False
+    return bool(_HEAD_LINE.fullmatch(last)) or any(word.startswith(last) for word in _HEAD_WORDS)
 
 
 def entries_column(content: bytes) -> int | None:

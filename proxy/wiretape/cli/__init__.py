@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,8 @@ class _Commands(click.Group):
 @click.group(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Options can also be set as WIRETAPE_OPTION or in [tool.wiretape] of pyproject.toml.",
+    epilog="Options can also be set as WIRETAPE_OPTION (repeatable ones: a value a line) or in"
+    " [tool.wiretape] of pyproject.toml.",
 )
 @click.version_option(__version__, message="wiretape %(version)s")
 def group() -> None:
@@ -108,7 +110,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _complain(text: str) -> None:
-    line = " ".join(text.split("\n"))
+    line = " ".join(re.split(r"\n\s*|\t+", text))
     if logs.speaks_json():
         logs.say(line, level="error")
     else:

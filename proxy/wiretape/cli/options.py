@@ -6,6 +6,7 @@ nearest pyproject.toml.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -41,11 +42,22 @@ _LOG_LEVEL, _LOG_FORMAT = "wiretape.log_level", "wiretape.log_format"
 
 
 class Parsed(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.4
-    """A value that one of wiretape's own parsers reads; its error becomes click's."""
+    """A value that one of wiretape's own parsers reads; its error becomes click's.
 
-    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+    Args:
+        name: what the help calls it.
+        parse: reads it.
+        between: what separates the values of a repeatable option in the environment.
+    """
+
+    def __init__(self, name: str, parse: Callable[[str], Any], between: str = r"\n+") -> None:
         self.name = name
         self._parse = parse
+        self._between = between
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        """The values of a repeatable option in the environment; a value may hold spaces."""
+        return [value for value in re.split(self._between, rv.strip()) if value.strip()]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Parse a text; what is parsed already stays."""

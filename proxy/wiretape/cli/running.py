@@ -176,7 +176,9 @@ def _status(status: int, summary: Summary, *, strict: bool) -> int:
     A miss is most often why a command fails, and then the status says so. Recordings are also
     left unused where a command failed for a reason of its own, which is then worth more.
     """
-    missed = bool(summary.refused) or any(report["misses"] for report in summary.reports)
+    missed = bool(summary.refused) or any(
+        report["misses"] or report["missed_before"] for report in summary.reports
+    )
     failed = strict and summary.failed and (missed or not status)
     sum_up(summary, failed=failed)
     if summary.errors:

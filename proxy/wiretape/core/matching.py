@@ -239,6 +239,8 @@ class Matcher:
         candidates = self._candidates(live, shape, closest(shape, near))
         found = explain(live.ignoring(()), candidates, self.rules.level, self.rules.ignore)
         recording = self._recordings[found.closest.number]
+        agreeing, items = shape.agreeing(recording.shape), len(shape.prints)
+        in_place = shape.shared(recording.shape)[0] == items
         suggestion = found.suggestion
         if suggestion and suggestion.startswith("--") and found.closest.used:
             suggestion += " --repeat last"
@@ -249,8 +251,9 @@ class Matcher:
             closest=recording.key,
             closest_used=found.closest.used,
             differences=found.differences,
-            agreeing=shape.agreeing(recording.shape),
-            items=len(shape.prints),
+            agreeing=agreeing,
+            items=items,
+            reordered=agreeing == items and not in_place,
             another_conversation=found.another_conversation,
             suggestion=suggestion,
         )

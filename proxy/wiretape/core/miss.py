@@ -43,6 +43,7 @@ class Miss:
         recordings: how many recorded requests agree with this one (0 if no-match).
         agreeing: how many of the live conversation's messages (or input items) agree.
         items: how many it has; 0 if the request is no conversation.
+        reordered: whether all of them agree, but not where they stand.
         another_conversation: whether most of the conversation differs.
         routes: the methods and paths that are recorded, with how often; most frequent first.
         suggestion: the flags that would make it match, ready to paste; None if none would.
@@ -57,6 +58,7 @@ class Miss:
     recordings: int = 0
     agreeing: int = 0
     items: int = 0
+    reordered: bool = False
     another_conversation: bool = False
     routes: tuple[tuple[str, int], ...] = ()
     suggestion: str | None = None
@@ -101,7 +103,7 @@ class Miss:
     def _agreement(self) -> str:
         if self.another_conversation:
             return ", but it is another conversation" if self.items else ", but with another text"
-        if self.agreeing and self.agreeing == self.items:
+        if self.reordered:
             return " (the same messages, in another order)"
         return f" ({self.agreeing} of {self.items} messages agree)" if self.agreeing else ""
 

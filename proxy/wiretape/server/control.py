@@ -88,7 +88,7 @@ class Control:
         sessions = self._sessions.all()
         in_flight = sum(session.in_flight for session in sessions)
         counts = [session.count() for session in sessions]
-        recorded, used, misses, stalls, _ = map(sum, zip(Count(), *counts, strict=True))
+        recorded, used, misses, stalls = map(sum, zip(Count(), *counts, strict=True))
         figures = (
             ("sessions", "gauge", "Sessions, open or closed.", len(sessions)),
             ("in_flight", "gauge", "Requests being answered.", in_flight),

@@ -22,6 +22,8 @@ def report_lines(report: Mapping[str, Any]) -> list[str]:
         lines.append(f"session {name}: recorded {report['recorded']} interactions")
     if report["error"]:
         lines.append(f"session {name}: recording stopped: {report['error']}")
+    if report["missed_before"]:
+        lines.append(f"session {name}: {report['missed_before']} missed before it was rewound")
     if not report["interactions"] and not report["misses"]:
         return lines
     lines.append(

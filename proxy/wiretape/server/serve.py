@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from wiretape.cassette.library import find_abandoned
-from wiretape.core.addresses import Address, is_loopback
+from wiretape.core.addresses import Address, is_loopback, names_listener
 from wiretape.core.model import Mode
 from wiretape.core.routing import DEFAULT_SESSION
-from wiretape.errors import UsageError, WiretapeError
+from wiretape.errors import CassetteError, UsageError, WiretapeError
 from wiretape.server.app import App
 from wiretape.server.listener import Listener
 from wiretape.server.patience import ClientPatience
@@ -32,6 +32,7 @@ _log = logging.getLogger(__name__)
 _COLLECT_AFTER = 20_000
 _STEP_S = 0.02
 _QUIET_S = 0.2
+_REPLAYING = frozenset({Mode.REPLAY, Mode.ONCE, Mode.NEW_EPISODES})
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -83,8 +84,22 @@ class Running:
         await drain(self.app, hurry=hurry)
         self._patience.stop()
         await self._listener.close()
+        await _open_what_nobody_asked_for(self.app)
         self._summary = close_sessions(self.app)
         return self._summary
+
+
+async def _open_what_nobody_asked_for(app: App) -> None:
+    """Have a strict replay fail that nothing was asked of: all of its recordings are unused."""
+    settings = app.settings
+    if not settings.strict or settings.mode not in _REPLAYING or app.sessions.all():
+        return
+    try:
+        await app.sessions.get(DEFAULT_SESSION)
+    except CassetteError as error:
+        app.refused[str(error)] = None
+    except UsageError:
+        pass  # each request would have had to say which cassette
 
 
 async def drain(app: App, *, hurry: asyncio.Event | None = None) -> None:
@@ -131,6 +146,11 @@ async def start(settings: Settings) -> Running:
         UsageError: it cannot listen there, or the directory cannot be recorded into.
         CassetteError: what it is to replay cannot be read.
     """
+    if settings.mode is not Mode.REPLAY and names_listener(settings.upstream, settings.listen):
+        raise UsageError(
+            f"the upstream {settings.upstream} is this proxy itself; say where the model is"
+            " with --upstream, or listen elsewhere with --listen"
+        )
     _check_directory(settings)
     if settings.token is None and not is_loopback(settings.listen.host):
         _log.warning(

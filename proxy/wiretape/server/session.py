@@ -23,18 +23,18 @@ class _Closed:
     """What is left of a session that was closed."""
 
     report: dict[str, Any]
+    count: Count
     failed: bool
     written: Path | None
 
 
 class Count(NamedTuple):
-    """How much has come of a session: of requests, but for `interactions`, which are recorded."""
+    """How much has come of a session, also before it was rewound."""
 
     recorded: int = 0
     used: int = 0
     misses: int = 0
     stalls: int = 0
-    interactions: int = 0
 
 
 class Session:
@@ -55,6 +55,7 @@ class Session:
         self.recorder: Recorder | None = None
         self.replayer: Replayer | None = None
         self.in_flight = 0
+        self._before = Count()
         self._closed: _Closed | None = None
 
     async def settle(self) -> bool:
@@ -65,12 +66,20 @@ class Session:
             await asyncio.sleep(_CLOSE_WAIT_STEP_S)
         return False
 
+    def rewind(self) -> None:
+        """Begin a replay again, every recording unused. What was missed before still counts."""
+        if self.replayer is not None:
+            self._before = self.count()
+            self.replayer.rewind()
+
     def failed(self) -> bool:
         """Whether a strict run has failed: a miss, or a recording that was not used."""
         if self._closed is not None:
             return self._closed.failed
         replayer = self.replayer
-        return replayer is not None and bool(replayer.misses or replayer.unused())
+        return replayer is not None and bool(
+            replayer.misses or self._before.misses or replayer.unused()
+        )
 
     def close(self) -> Path | None:
         """Finish the recording, and let go of all but the report; again, nothing more is done.
@@ -90,7 +99,7 @@ class Session:
         finally:
             if replayer is not None:
                 replayer.stop()
-            self._closed = _Closed(self._report(), self.failed(), written)
+            self._closed = _Closed(self._report(), self.count(), self.failed(), written)
             self.recorder = self.replayer = None
         return written
 
@@ -99,26 +108,18 @@ class Session:
         return self._report() if self._closed is None else self._closed.report
 
     def count(self) -> Count:
-        """How much has come of it so far, told at once; of a closed one, how much had come."""
+        """How much has come of it since it was opened; of a closed one, how much had come."""
         if self._closed is not None:
-            report = self._closed.report
-            return Count(
-                report["recorded"],
-                len(report["used"]),
-                len(report["misses"]),
-                len(report["stalls"]),
-                report["interactions"],
-            )
-        recorder, replayer = self.recorder, self.replayer
-        recorded = recorder.interactions if recorder else 0
+            return self._closed.count
+        recorded = self.recorder.interactions if self.recorder else 0
+        replayer, before = self.replayer, self._before
         if replayer is None:
             return Count(recorded)
         return Count(
             recorded,
-            len(replayer.used),
-            len(replayer.misses),
-            len(replayer.schedule.stalls()),
-            len(replayer.interactions),
+            before.used + len(replayer.used),
+            before.misses + len(replayer.misses),
+            before.stalls + len(replayer.schedule.stalls()),
         )
 
     def _report(self) -> dict[str, Any]:
@@ -136,6 +137,7 @@ class Session:
             "used": [],
             "unused": [],
             "misses": [],
+            "missed_before": self._before.misses,
             "stalls": [],
             "divergences": [],
         }

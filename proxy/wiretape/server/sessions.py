@@ -118,8 +118,7 @@ class Sessions:
         """Begin a session again; False if something stayed in flight, which forbids it."""
         if not await session.settle():
             return False
-        if session.replayer is not None:
-            session.replayer.rewind()
+        session.rewind()
         return True
 
     async def close(self, session: Session) -> Path | None:

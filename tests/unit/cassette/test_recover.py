@@ -61,6 +61,31 @@ def test_the_torn_ending_is_reported(part):
     assert recovered.path.read_text() == WHOLE
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "hello world\nmy notes\n",
+        "chapter: 1\ntext: hello\nlist:\n  - a\n",
+        "w\nrecorded: 1\n",
+        "PK\x03\x04\0\0",
+        "notes",
+    ],
+)
+def test_a_part_of_another_program_is_left_as_it_is(part, content):
+    part.write_text(content)
+    with pytest.raises(CorruptCassetteError, match="left as it is"):
+        recover(part)
+    assert part.read_text() == content
+
+
+@pytest.mark.parametrize("cut", range(len(HEAD) + 1))
+def test_a_head_cut_at_any_byte_is_a_recording_without_an_entry(part, cut):
+    for content in (HEAD[:cut], "# a note\n\n" + HEAD[:cut], HEAD[:cut] + "\0\0"):
+        part.write_text(content)
+        assert recover(part).path is None
+        assert not part.exists()
+
+
 def test_no_other_file_is_overwritten(part, tmp_path):
     names = [f"x.2026-11-22T103102Z{number}.yaml" for number in ("", "-2", "-3")]
     for name in names:

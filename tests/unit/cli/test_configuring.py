@@ -48,6 +48,10 @@ def test_lists_come_from_each_place(
     assert settings(capsys)["ignore"]["value"] == ["/seed"]
     monkeypatch.setenv("WIRETAPE_IGNORE", "/a /b")
     assert settings(capsys)["ignore"]["value"] == ["/a", "/b"]
+    monkeypatch.setenv("WIRETAPE_IGNORE", "/my key")
+    assert settings(capsys)["ignore"]["value"] == ["/my key"]
+    monkeypatch.setenv("WIRETAPE_REDACT", "code \\d+\n(foo bar)\n")
+    assert settings(capsys)["redact"]["value"] == ["code \\d+", "(foo bar)"]
 
 
 def test_the_upstream_in_force_is_shown_whoever_names_it(

@@ -18,6 +18,7 @@ def summary(
         "used": [],
         "unused": [],
         "misses": [{}] * misses,
+        "missed_before": 0,
         "stalls": [],
         "divergences": [],
     }

@@ -278,6 +278,20 @@ def test_a_miss_names_the_closest_recording_and_what_would_help():
     assert (found.agreeing, found.items) == (2, 2)
 
 
+def test_messages_are_said_to_be_in_another_order_only_where_they_are():
+    index = matcher(chat("a", "b", "c", "d", seed=1))
+
+    def agreement(body: Any) -> str:
+        found = ask(index, body)
+        assert isinstance(found, Miss)
+        return found.text(str).partition("closest: ")[2].splitlines()[0]
+
+    assert agreement(chat("a", "b", "d", "c", seed=1)) == "(0, 1) (the same messages, in another order)"
+    assert agreement(chat("a", "b", "c", "d", seed=2)) == "(0, 1) (4 of 4 messages agree)"
+    put = request(chat("a", "b", "c", "d", seed=1), method="PUT")
+    assert agreement(put) == "(0, 1) (4 of 4 messages agree)"
+
+
 def test_a_miss_uses_nothing():
     index = matcher(chat("a"))
     assert answers(index, chat("a", seed=1), chat("a")) == ["no-match", 1]

@@ -17,6 +17,7 @@ def report(**changes: Any) -> dict[str, Any]:
         "used": [],
         "unused": [],
         "misses": [],
+        "missed_before": 0,
         "stalls": [],
         "divergences": [],
     }

@@ -15,6 +15,7 @@ def report(mode: str = "replay", **changes: Any) -> dict[str, Any]:
         "cassette": "/here/cassettes/a.yaml",
         "unused": [],
         "misses": [],
+        "missed_before": 0,
         "stalls": [],
         **changes,
     }
