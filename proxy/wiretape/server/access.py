@@ -100,6 +100,8 @@ class Access:
                 the proxy's own may change anything. Elsewhere each request may be recorded.
         """
         site = request.fields.get("Sec-Fetch-Site", "none").lower()
+        if not control and site != "cross-site":
+            return None  # no browser asks, or the proxy's own page
         origin = request.fields.get("Origin")
         scheme, _, host = (origin or "").partition("://")
         text = "a page of another site may not change anything here"
@@ -107,11 +109,10 @@ class Access:
             own = origin is None or host == request.fields.get("Host", "")
             allowed = request.method in _READING or (site in _OWN_SITES and own)
         else:
-            # Only browsers say what site it is. What is served on this machine, or by no server
-            # at all, as a desktop application's page, is somebody's own.
-            allowed = site != "cross-site" or not self._checks_host
-            allowed = allowed or (bool(host) and scheme not in _WEB)
-            allowed = allowed or (bool(host) and host_allowed(host, self._allow_hosts))
+            # What is served on this machine, or by no server at all, as a desktop application's
+            # page, is somebody's own.
+            own = scheme not in _WEB or host_allowed(host, self._allow_hosts)
+            allowed = not self._checks_host or (bool(host) and own)
             if host:
                 text = f"{text}; to let it, start wiretape with --allow-host {name_in_host(host)}"
         return None if allowed else error_answer(403, target, text, kind="permission_error")
