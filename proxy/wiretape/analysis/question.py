@@ -75,14 +75,14 @@ def _messages(fields: dict[str, Any]) -> list[Any]:
     if isinstance(messages, list):
         return _system(fields) + messages
     if "input" in fields:
-        return _input(fields["input"])
+        return _system(fields, "instructions") + _input(fields["input"])
     if "prompt" in fields:
         return _system(fields) + _input(fields["prompt"])
     return []
 
 
-def _system(fields: dict[str, Any]) -> list[Any]:
-    system = fields.get("system")
+def _system(fields: dict[str, Any], name: str = "system") -> list[Any]:
+    system = fields.get(name)
     return [{"role": "system", "content": system}] if system else []
 
 

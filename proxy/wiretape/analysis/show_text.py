@@ -95,10 +95,6 @@ def _asked(transcript: Transcript, place: Place) -> Iterator[Row]:
         noun = "message" if left_out == 1 else "messages"
         text = f"{left_out} earlier {noun}: see #{place.earlier}"
         yield Row("", Text(f"({text})", "dim"))
-    body = question.body if isinstance(question.body, dict) else {}
-    instructions = body.get("instructions")
-    if isinstance(instructions, str) and instructions and not left_out:
-        yield _message("system", instructions)
     for message in question.messages[left_out:]:
         for who, text in message_lines(message):
             yield _message(who, text)

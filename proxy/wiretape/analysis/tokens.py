@@ -13,9 +13,11 @@ from wiretape.analysis.shape import as_number
 if TYPE_CHECKING:
     from wiretape.analysis.answer import Transcript
 
-_INPUT = ("prompt_tokens", "input_tokens", "prompt_eval_count")
+_INPUT = ("prompt_tokens", "prompt_eval_count")
+_INPUT_LESS_CACHED = ("input_tokens",)
 _OUTPUT = ("completion_tokens", "output_tokens", "eval_count")
 _CACHED = ("cache_read_input_tokens", "cache_creation_input_tokens")
+_MOST = 10**15  # more than this is no count
 TOKENS_PER_CHUNK = 8
 """A stream with more tokens than this to a chunk was held back, and tells no speed."""
 
@@ -23,7 +25,7 @@ TOKENS_PER_CHUNK = 8
 def _count(fields: dict[str, Any] | None, names: tuple[str, ...]) -> int | None:
     for name in names:
         value = (fields or {}).get(name)
-        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST:
             return value
     return None
 
@@ -31,10 +33,14 @@ def _count(fields: dict[str, Any] | None, names: tuple[str, ...]) -> int | None:
 def input_tokens(transcript: Transcript) -> int | None:
     """Tokens of the prompt, cached ones too; None if the server did not say.
 
-    Anthropic counts cached tokens apart, and so do llama.cpp's timings.
+    Anthropic counts cached tokens apart, and so do llama.cpp's timings. A gateway may tell them
+    beside OpenAI's count, which has them in it.
     """
     usage, timings = transcript.usage, transcript.timings
     counted = _count(usage, _INPUT)
+    if counted is not None:
+        return counted
+    counted = _count(usage, _INPUT_LESS_CACHED)
     if counted is not None:
         return counted + sum(_count(usage, (name,)) or 0 for name in _CACHED)
     counted = _count(timings, ("prompt_n",))

@@ -49,6 +49,7 @@ _ENDPOINT = re.compile(
     r"diff|cassettes(?:/(?P<name>[^/]+)(?:/interactions/(?P<number>[0-9]{1,18})"
     r"(?:/chunks/(?P<chunk>[0-9]{1,18}))?)?)?/?"
 )
+_LIMIT = re.compile(r"[0-9]{1,18}")
 
 
 def _utc_now() -> datetime:
@@ -111,7 +112,7 @@ class Viewer:
             return json_page(200, _details(reading.interaction(number)))
         content = reading.chunk(number, int(found["chunk"]))
         limit = given.get("limit", "")
-        return bytes_page(content[: int(limit)] if limit.isdecimal() else content)
+        return bytes_page(content[: int(limit)] if _LIMIT.fullmatch(limit) else content)
 
     def _list(self, sessions: Sequence[LiveSession]) -> dict[str, Any]:
         return {

@@ -129,6 +129,11 @@ def test_infinite_numbers_become_null_so_that_it_is_json():
         ("/v1/responses", {"input": "Hi"}, [{"role": "user", "content": "Hi"}]),
         ("/api/generate", {"prompt": "Hi"}, [{"role": "user", "content": "Hi"}]),
         (
+            "/v1/responses",
+            {"instructions": "S", "input": "Hi"},
+            [{"role": "system", "content": "S"}, {"role": "user", "content": "Hi"}],
+        ),
+        (
             "/v1/messages",
             {"system": "S", "messages": [{"role": "user", "content": "Hi"}]},
             [{"role": "system", "content": "S"}, {"role": "user", "content": "Hi"}],

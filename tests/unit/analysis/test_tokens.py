@@ -21,6 +21,8 @@ def talking(words, **more: object):
         ({"prompt_tokens": 3, "completion_tokens": 5}, (3, 5)),
         ({"input_tokens": 3, "output_tokens": 5, "cache_read_input_tokens": 10}, (13, 5)),
         ({"prompt_tokens": "3", "completion_tokens": True}, (None, None)),
+        ({"prompt_tokens": 110, "cache_read_input_tokens": 100}, (110, None)),
+        ({"prompt_tokens": 10**400, "completion_tokens": 10**400}, (None, None)),
         ({"prompt_tokens": 0}, (0, None)),
         ({}, (None, None)),
     ],

@@ -224,7 +224,9 @@ def test_a_chunks_bytes_are_given_as_they_are(viewer: Viewer, tmp_path: Path):
     page = get(viewer, "cassettes/a/interactions/1/chunks/0")
     assert (page.body, page.content_type) == (hostile, "application/octet-stream")
     assert ("Content-Disposition", "attachment") in page.headers
-    assert get(viewer, "cassettes/a/interactions/1/chunks/0?limit=3").body == b"<sc"
+    chunk = "cassettes/a/interactions/1/chunks/0"
+    assert get(viewer, f"{chunk}?limit=3").body == b"<sc"
+    assert get(viewer, f"{chunk}?limit={'9' * 5000}").body == hostile
     details = read(viewer, "cassettes/a/interactions/1")
     assert details["request"]["body"] == ASKED.decode()
     assert details["response"] == {"status": 200, "headers": [list(field) for field in SSE_HEAD]}
