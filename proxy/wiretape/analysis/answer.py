@@ -129,7 +129,6 @@ class Choice:
         finish_reason: as sent; None if none came.
         finish: the same in one vocabulary for all dialects: `stop`, `tool_calls`, `length`,
             `content_filter`, `error`, or as sent where it is none of these.
-        logprobs: as sent, one per event that had some.
     """
 
     index: int
@@ -140,7 +139,6 @@ class Choice:
     tool_calls: tuple[ToolCall, ...]
     finish_reason: str | None
     finish: str | None
-    logprobs: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,6 @@ class ChoiceDraft:
     finish: str | None = None
     texts: dict[Part, list[str]] = field(default_factory=dict)
     calls: list[CallDraft] = field(default_factory=list)
-    logprobs: list[Any] = field(default_factory=list)
 
 
 class Assembly:
@@ -216,7 +215,6 @@ class Assembly:
             tuple(self._call(call) for call in draft.calls),
             draft.finish_reason,
             draft.finish,
-            tuple(draft.logprobs),
         )
 
     def _call(self, call: CallDraft) -> ToolCall:

@@ -139,7 +139,6 @@ def _sse(event: SseEvent) -> Event:
         EventKind.SSE,
         event.error,
         event.offset,
-        event.last_id,
     )
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from wiretape.analysis.answer import Transcript
     from wiretape.core.model import Cassette
 
-_MESSAGE_FIELDS = frozenset({"messages", "input", "prompt", "system"})
+_MESSAGE_FIELDS = frozenset({"messages", "input", "prompt", "system", "instructions"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,6 @@ class Event:
         kind: how it was framed.
         error: what is wrong with it, in a few words: a client would not have seen this event.
         offset: where it begins, in bytes of the body (after content decoding).
-        last_id: the SSE last event ID at that point, "" if none.
     """
 
     data: str
@@ -62,7 +61,6 @@ class Event:
     kind: EventKind
     error: str | None = None
     offset: int = 0
-    last_id: str = ""
 
 
 _BRACKETS = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[\]{}]', re.DOTALL)

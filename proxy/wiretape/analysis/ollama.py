@@ -65,8 +65,6 @@ class Ollama:
             for call in objects(said.get("tool_calls")):
                 self._call(event, call)
         self._assembly.say(Part.CONTENT, as_text(value.get("response")), event)
-        if value.get("logprobs"):
-            draft.logprobs.append(value["logprobs"])
         if value.get("done") is True:
             self._done(event, value)
         return True

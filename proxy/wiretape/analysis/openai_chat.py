@@ -82,8 +82,6 @@ class OpenAiChat:
                 self._call(event, call, as_object(call.get("function")), index)
             if isinstance(delta.get("function_call"), dict):
                 self._call(event, {}, delta["function_call"], index)
-        if choice.get("logprobs") is not None:
-            draft.logprobs.append(choice["logprobs"])
         self._assembly.finish(text_or_none(choice.get("finish_reason")), event, index)
 
     def _texts(self, event: Event, delta: dict[str, Any], index: int) -> None:

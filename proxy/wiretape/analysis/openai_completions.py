@@ -29,10 +29,8 @@ class OpenAiCompletions:
         for position, choice in enumerate(objects(value.get("choices"))):
             sent = as_index(choice.get("index"))
             index = position if sent is None else sent
-            draft = self._assembly.choice(index)
+            self._assembly.choice(index)  # it counts even if it says nothing
             self._assembly.unknown_fields(choice, CHOICE_FIELDS, "choices", event)
             self._assembly.say(Part.CONTENT, as_text(choice.get("text")), event, index)
-            if choice.get("logprobs") is not None:
-                draft.logprobs.append(choice["logprobs"])
             self._assembly.finish(text_or_none(choice.get("finish_reason")), event, index)
         return True

@@ -71,19 +71,13 @@ def _json_body(request: Request) -> Any:
 
 
 def _messages(fields: dict[str, Any]) -> list[Any]:
+    # Of Anthropic and ollama, and of Responses, where they may go with a prompt of the server's.
+    apart = [fields.get("system"), fields.get("instructions")]
+    system = [{"role": "system", "content": text} for text in apart if text]
     messages = fields.get("messages")
     if isinstance(messages, list):
-        return _system(fields) + messages
-    if "input" in fields:
-        return _system(fields, "instructions") + _input(fields["input"])
-    if "prompt" in fields:
-        return _system(fields) + _input(fields["prompt"])
-    return []
-
-
-def _system(fields: dict[str, Any], name: str = "system") -> list[Any]:
-    system = fields.get(name)
-    return [{"role": "system", "content": system}] if system else []
+        return system + messages
+    return system + _input(fields.get("input", fields.get("prompt")))
 
 
 def _input(given: Any) -> list[Any]:

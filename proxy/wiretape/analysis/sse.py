@@ -11,6 +11,8 @@ from dataclasses import dataclass
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _BOM = b"\xef\xbb\xbf"
 _LF = 0x0A
+_RECONNECTING = frozenset({"id", "retry"})
+"""Fields for a client that reconnects, which no recording does; they change no event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,6 @@ class SseEvent:
     Attributes:
         data: the data lines, joined by line feeds.
         event: the event type; None if none was sent.
-        last_id: the last event ID in force.
         offset: byte offset in the stream of its first field line.
         first_chunk: index of the chunk with its first byte.
         last_chunk: index of the chunk with the line end that completed it.
@@ -30,7 +31,6 @@ class SseEvent:
 
     data: str
     event: str | None
-    last_id: str
     offset: int
     first_chunk: int
     last_chunk: int
@@ -43,16 +43,9 @@ NO_DATA = "no data field: clients ignore this"
 
 
 class SseDecoder:
-    """Feed it bytes as they come; it gives each event as soon as its last byte is there.
-
-    Attributes:
-        last_id: the last event ID buffer.
-        retry_ms: the reconnection time that the stream asked for; None if it did not.
-    """
+    """Feed it bytes as they come; it gives each event as soon as its last byte is there."""
 
     def __init__(self) -> None:
-        self.last_id = ""
-        self.retry_ms: int | None = None
         self._offset = 0
         self._after_cr = False
         self._pieces: list[bytes] = []
@@ -130,7 +123,6 @@ class SseDecoder:
         event = SseEvent(
             "\n".join(self._data),
             self._event or None,
-            self.last_id,
             offset,
             first_chunk,
             chunk,
@@ -149,11 +141,5 @@ class SseDecoder:
             self._data.append(value)
         elif name == "event":
             self._event = value
-        elif name == "id":
-            if "\0" not in value:
-                self.last_id = value
-        elif name == "retry":
-            if value.isascii() and value.isdigit():
-                self.retry_ms = int(value[:18])
-        else:
+        elif name not in _RECONNECTING:
             self._ignored.append(line)

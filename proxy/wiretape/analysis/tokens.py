@@ -63,7 +63,7 @@ def tokens_per_second(transcript: Transcript) -> float | None:
     lasted_ns = as_number(usage.get("eval_duration"))
     count = output_tokens(transcript)
     if count and lasted_ns:
-        return count * 1e9 / lasted_ns
+        return as_number(count * 1e9 / lasted_ns)
     measured = as_number(timings.get("predicted_per_second"))
     if measured:
         return measured

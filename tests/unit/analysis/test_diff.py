@@ -151,6 +151,19 @@ def test_another_question_is_named_and_is_no_change_of_behaviour():
     }
 
 
+@pytest.mark.parametrize(
+    "asked", [{"input": "Hi"}, {"prompt": {"id": "p"}}], ids=["input", "stored prompt"]
+)
+def test_other_instructions_are_named_once(asked):
+    one, two = (
+        cassette(entries(talking("a"), target="/v1/responses", asked={"instructions": x, **asked}))
+        for x in "ST"
+    )
+    (pair,) = diff(one, two).pairs
+    change = ("messages[0]", *({"role": "system", "content": x} for x in "ST"))
+    assert [(each.what, each.before, each.after) for each in pair.asked] == [change]
+
+
 def turns(answers, ids, *, name, began_us=0, swap=False):
     """Two rounds of two conversations; each turn sends back all before it."""
     groups = []

