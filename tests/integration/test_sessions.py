@@ -14,6 +14,7 @@ from support.wire import ask, connect
 from wiretape.cassette.loader import load
 from wiretape.core.addresses import Address
 from wiretape.core.model import Mode
+from wiretape.core.routing import SessionName
 from wiretape.errors import CassetteNotFoundError, CorruptCassetteError, UsageError
 from wiretape.server.serve import start
 from wiretape.server.settings import Settings
@@ -234,27 +235,32 @@ async def test_closing_again_tells_the_same_and_counts_nothing_twice(proxy: Prox
         assert "wiretape_recorded_total 1\n" in metrics
 
 
-async def test_two_who_close_one_session_do_not_close_the_next(proxy: Proxy, tmp_path: Path):
-    gate = Gate()
-    async with (
-        scripted_upstream([gate, *echo(Seen("GET", "/1", b"", b""))]) as upstream,
-        proxy("record", upstream=upstream.url) as tape,
-    ):
+async def test_who_closes_a_closed_session_does_not_close_the_next(proxy: Proxy, tmp_path: Path):
+    async with scripted_upstream(echo) as upstream, proxy("record", upstream=upstream.url) as tape:
         sessions = tape.app.sessions
-        asking = asyncio.create_task(ask(tape.url, "GET", "/@c/1"))
-        await upstream.asked.wait()
+        await ask(tape.url, "GET", "/@c/1")
         (first,) = sessions.all()
-        closing = [asyncio.create_task(sessions.close(first)) for _ in range(2)]
-        await asyncio.sleep(0)
-        closing[0].add_done_callback(lambda _: reopened.append(first))
-        reopened: list[object] = []
-        gate.set()
-        await asking
-        assert await closing[0] == tmp_path / "c.yaml"
-        assert reopened
+        assert await sessions.close(first) == tmp_path / "c.yaml"
         second = await sessions.get(first.name)
-        assert await closing[1] == tmp_path / "c.yaml"
+        assert await sessions.close(first) == tmp_path / "c.yaml"
         assert await sessions.get(first.name) is second is not first
+
+
+@pytest.mark.parametrize("mode", ["record", "replay"])
+async def test_a_session_that_is_closed_as_soon_as_it_opens_serves_nobody(mode: str, proxy: Proxy):
+    async with scripted_upstream(echo) as upstream:
+        async with proxy("record", upstream=upstream.url, cassette="c") as tape:
+            await ask(tape.url, "GET", "/1")
+        async with proxy(mode, upstream=upstream.url) as tape:
+            sessions = tape.app.sessions
+            opening = asyncio.create_task(sessions.get(SessionName("c")))
+            while not sessions.all():  # noqa: ASYNC110  it is about this very moment
+                await asyncio.sleep(0)
+            (first,) = sessions.all()
+            await sessions.close(first)
+            second = await opening
+            assert second is not first
+            assert sessions.all() == [first, second]
 
 
 async def test_a_cassette_that_was_changed_is_read_again(proxy: Proxy, tmp_path: Path):

@@ -166,6 +166,7 @@ async def test_a_page_of_another_site_is_not_recorded_and_misses_nothing(
     [
         {"Sec-Fetch-Site": "cross-site", "Origin": "http://localhost:3000"},
         {"Sec-Fetch-Site": "cross-site", "Origin": "app://notes"},
+        {"Sec-Fetch-Site": "cross-site", "Origin": "file://"},
         {"Sec-Fetch-Site": "cross-site", "Origin": "https://ours.example"},
         {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "navigate"},
         {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate"},

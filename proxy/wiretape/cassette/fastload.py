@@ -34,7 +34,9 @@ _NUMBER = "([1-9][0-9]{0,17})"
 _AT = r"([0-9]{1,12})\.([0-9]{6})"
 _CHUNK = re.compile(rf"- \{{chunk: {_NUMBER}, at: {_AT}, (sse|ndjson|text|base64): ")
 # Its bytes as nearly always: one text in single quotes, in which a quote is doubled.
-_ONE_TEXT = re.compile(rf"{_CHUNK.pattern}'([^']+(?:''[^']*)*|(?:''[^']*)+)'(, part: true)?\}}")
+_ONE_TEXT = re.compile(
+    rf"{_CHUNK.pattern}'([^']++(?:''[^']*+)*+|(?:''[^']*+)++)'(, part: true)?\}}"
+)
 _END = re.compile(rf"- \{{end: {_NUMBER}, at: {_AT}, outcome: ([a-z_]+)\}}")
 _RESPONSE = re.compile(
     rf"- response: {_NUMBER}\n  at: {_AT}\n  status: ([1-9][0-9]{{2}})\n  headers: \{{.*"

@@ -46,10 +46,12 @@ def has_head(content: bytes) -> bool:
 
 def begins_head(content: bytes) -> bool:
     """Whether it is how a cassette begins, broken off anywhere before its entries, or nothing."""
-    *lines, last = content.rstrip(b"\0").split(b"\n")
-    if not all(map(_HEAD_LINE.fullmatch, lines)):
+    *lines, last = written = content.rstrip(b"\0").split(b"\n")
+    begins_word = any(word.startswith(last) for word in _HEAD_WORDS)
+    if not all(map(_HEAD_LINE.fullmatch, lines)) or not (begins_word or _HEAD_LINE.fullmatch(last)):
         return False
-    return bool(_HEAD_LINE.fullmatch(last)) or any(word.startswith(last) for word in _HEAD_WORDS)
+    words = any(line.strip() and not line.startswith((b"#", b"---")) for line in written)
+    return words or not any(written)  # comments alone can be anybody's
 
 
 def entries_column(content: bytes) -> int | None:

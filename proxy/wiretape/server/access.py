@@ -100,19 +100,23 @@ class Access:
                 the proxy's own may change anything. Elsewhere each request may be recorded.
         """
         site = request.fields.get("Sec-Fetch-Site", "none").lower()
-        if not control and site != "cross-site":
-            return None  # no browser asks, or the proxy's own page
         origin = request.fields.get("Origin")
-        scheme, _, host = (origin or "").partition("://")
+        if not control and site != "cross-site" and (origin is None or site != "none"):
+            return None  # no browser asks, or a page of the proxy's own site
+        scheme, separator, host = (origin or "").partition("://")
         text = "a page of another site may not change anything here"
         if control:
             own = origin is None or host == request.fields.get("Host", "")
             allowed = request.method in _READING or (site in _OWN_SITES and own)
         else:
             # What is served on this machine, or by no server at all, as a desktop application's
-            # page, is somebody's own.
-            own = scheme not in _WEB or host_allowed(host, self._allow_hosts)
-            allowed = not self._checks_host or (bool(host) and own)
+            # page, is somebody's own. Browsers say what site it is of where the name of the proxy
+            # is a loopback one, or with TLS; who says nothing there is no browser.
+            asked = request.fields.get("Host", "")
+            own = bool(separator) and scheme not in _WEB
+            own = own or (bool(host) and (host == asked or host_allowed(host, self._allow_hosts)))
+            silent = site == "none" and is_loopback(name_in_host(asked))
+            allowed = own or silent or not self._checks_host
             if host:
                 text = f"{text}; to let it, start wiretape with --allow-host {name_in_host(host)}"
         return None if allowed else error_answer(403, target, text, kind="permission_error")

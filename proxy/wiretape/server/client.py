@@ -37,7 +37,8 @@ _READ_BYTES = 64 * 1024
 _MANY_WAITING = 16
 _UNWANTED_BODY_S = 10.0
 _LAST_ANSWER_S = 2.0
-# What a browser asks for to show it, rather than to hand it to a script of its page.
+# What a browser asks for to show it, rather than to hand it to a script of its page. By names that
+# are not of this machine, and without TLS, it says no more than that it would rather have TLS.
 _PAGES = frozenset({"document", "embed", "fencedframe", "frame", "iframe", "object"})
 
 
@@ -222,7 +223,10 @@ class ClientConnection(BaseProtocol):
         request = Request(*came)
         persists = request.persists and not self._retires
         downstream = Downstream(self, request.method, http_1_0=request.http_1_0, persists=persists)
-        downstream.shows_page = request.fields.get("Sec-Fetch-Dest") in _PAGES
+        downstream.shows_page = (
+            request.fields.get("Sec-Fetch-Dest") in _PAGES
+            or "Upgrade-Insecure-Requests" in request.fields
+        )
         await self._handle(request, downstream)
         if self.writing_paused:
             await self.drain()

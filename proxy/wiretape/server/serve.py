@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from wiretape.cassette.library import find_abandoned
 from wiretape.core.addresses import Address, is_loopback, names_listener
 from wiretape.core.model import Mode
-from wiretape.core.routing import DEFAULT_SESSION
+from wiretape.core.routing import DEFAULT_SESSION, SessionName
 from wiretape.errors import CassetteError, UsageError, WiretapeError
 from wiretape.server.app import App
 from wiretape.server.listener import Listener
@@ -92,7 +92,10 @@ class Running:
 async def _open_what_nobody_asked_for(app: App) -> None:
     """Have a strict replay fail that nothing was asked of: all of its recordings are unused."""
     settings = app.settings
-    if not settings.strict or settings.mode not in _REPLAYING or app.sessions.all():
+    if not settings.strict or settings.mode not in _REPLAYING:
+        return
+    sessions = app.sessions
+    if sessions.find(SessionName(settings.cassette)) if settings.cassette else sessions.all():
         return
     try:
         await app.sessions.get(DEFAULT_SESSION)

@@ -7,6 +7,7 @@ import functools
 import itertools
 import logging
 import shlex
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,36 +57,40 @@ class Sessions:
         self._opening: dict[SessionName, asyncio.Task[Session]] = {}
         self._finished: list[Session] = []
         self._queues = ReceiveQueues()
+        self._loading = threading.Lock()
         # Many sessions replay one cassette, one after the other.
         self._unchanged = functools.lru_cache(maxsize=_CASSETTES_KEPT)(_loaded)
         self._given = {path.name.removesuffix(SUFFIX): path for path in settings.cassettes}
         self._default = self._default_name()
 
     async def get(self, name: SessionName) -> Session:
-        """The open session of this name, opened if need be.
-
-        Whoever asks while it is being opened waits, and goes on in the order of asking.
+        """The open session of this name, opened if need be; whoever asks meanwhile waits.
 
         Raises:
             UsageError: the name is no good, or one must be given.
             CassetteError: there is no such cassette to replay, or it cannot be read.
         """
-        if name == DEFAULT_SESSION:
-            if self._default not in self._open and self._default not in self._opening:
-                # Another proxy may have taken the name of the second in which this one began.
-                self._default = self._default_name()
-            name = self._default
-        session = self._open.get(name)
-        if session is not None:
-            return session
-        opening = self._opening.get(name)
-        if opening is None:
-            opening = self._opening[name] = asyncio.create_task(self._make(name))
-            opening.add_done_callback(functools.partial(self._opened, name))
-        return await asyncio.shield(opening)  # for whoever else waits, should this one leave
+        # Again where somebody has closed it since it was opened: a closed one serves nobody.
+        while (session := self._open.get(own_name := self._own_name(name))) is None:
+            opening = self._opening.get(own_name)
+            if opening is None or opening.done():
+                opening = self._opening[own_name] = asyncio.create_task(self._make(own_name))
+                opening.add_done_callback(functools.partial(self._opened, own_name))
+            await asyncio.wait([opening])  # which goes on for others, should this one leave
+            opening.result()
+        return session
+
+    def _own_name(self, name: SessionName) -> SessionName:
+        if name != DEFAULT_SESSION:
+            return name
+        if self._default not in self._open and self._default not in self._opening:
+            # Another proxy may have taken the name of the second in which this one began.
+            self._default = self._default_name()
+        return self._default
 
     def _opened(self, name: SessionName, opening: asyncio.Task[Session]) -> None:
-        del self._opening[name]
+        if self._opening.get(name) is opening:
+            del self._opening[name]
         if not opening.cancelled():
             opening.exception()  # or it is logged as nobody's, if all who waited have left
 
@@ -172,9 +177,14 @@ class Sessions:
             mode = Mode.REPLAY if path.exists() else Mode.RECORD
         session = Session(name, mode, path)
         continues = mode is Mode.NEW_EPISODES
+        if continues and path is not None:
+            self._refuse_busy(path)
         if mode is Mode.REPLAY or continues:
-            # Reading a large cassette takes a while, and streams must not wait for it.
-            session.replayer = await asyncio.to_thread(self._replayer, name, path, mode)
+            version = None
+            while version != (version := _version(path) if continues and path else ()):
+                # Reading a large cassette takes a while, and streams must not wait for it. Another
+                # session may have added to it meanwhile.
+                session.replayer = await asyncio.to_thread(self._replayer, name, path, mode)
         if mode is not Mode.REPLAY:
             assert path is not None  # noqa: S101  as above
             self._refuse_busy(path)
@@ -191,7 +201,8 @@ class Sessions:
     def _replayer(self, name: SessionName, path: Path | None, mode: Mode) -> Replayer:
         record = self._record_command(name, path)
         new = mode is Mode.NEW_EPISODES and path is not None and not path.exists()
-        known = [] if new else self._load(path, record)
+        with self._loading:  # or many that begin together would each read one cassette
+            known = [] if new else self._load(path, record)
         return Replayer(known, self._settings, record, self._queues)
 
     def _path(self, name: SessionName, mode: Mode) -> Path | None:

@@ -67,6 +67,7 @@ def test_the_torn_ending_is_reported(part):
         "hello world\nmy notes\n",
         "chapter: 1\ntext: hello\nlist:\n  - a\n",
         "w\nrecorded: 1\n",
+        "# notes\n# of mine\n",
         "PK\x03\x04\0\0",
         "notes",
     ],
@@ -80,7 +81,8 @@ def test_a_part_of_another_program_is_left_as_it_is(part, content):
 
 @pytest.mark.parametrize("cut", range(len(HEAD) + 1))
 def test_a_head_cut_at_any_byte_is_a_recording_without_an_entry(part, cut):
-    for content in (HEAD[:cut], "# a note\n\n" + HEAD[:cut], HEAD[:cut] + "\0\0"):
+    with_note = "# a note\n\n" + HEAD[: max(cut, 1)]
+    for content in (HEAD[:cut], with_note, HEAD[:cut] + "\0\0"):
         part.write_text(content)
         assert recover(part).path is None
         assert not part.exists()
