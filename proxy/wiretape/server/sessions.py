@@ -180,11 +180,7 @@ class Sessions:
         if continues and path is not None:
             self._refuse_busy(path)
         if mode is Mode.REPLAY or continues:
-            version = None
-            while version != (version := _version(path) if continues and path else ()):
-                # Reading a large cassette takes a while, and streams must not wait for it. Another
-                # session may have added to it meanwhile.
-                session.replayer = await asyncio.to_thread(self._replayer, name, path, mode)
+            session.replayer = await self._replayer(name, path, mode)
         if mode is not Mode.REPLAY:
             assert path is not None  # noqa: S101  as above
             self._refuse_busy(path)
@@ -198,7 +194,16 @@ class Sessions:
         self._open[name] = session
         return session
 
-    def _replayer(self, name: SessionName, path: Path | None, mode: Mode) -> Replayer:
+    async def _replayer(self, name: SessionName, path: Path | None, mode: Mode) -> Replayer:
+        """Read what is to be replayed. It takes a while, and streams must not wait for it."""
+        while True:
+            version = _version(path) if path else ()
+            replayer = await asyncio.to_thread(self._read, name, path, mode)
+            # To what is continued, another session may have added meanwhile.
+            if mode is Mode.REPLAY or path is None or version == _version(path):
+                return replayer
+
+    def _read(self, name: SessionName, path: Path | None, mode: Mode) -> Replayer:
         record = self._record_command(name, path)
         new = mode is Mode.NEW_EPISODES and path is not None and not path.exists()
         with self._loading:  # or many that begin together would each read one cassette
