@@ -76,6 +76,8 @@ ODD: dict[str, str] = {
     + ", ".join(f"a{n}: b" for n in range(20_000))
     + f"}}}}\n{END}",
     "many events in a chunk": _chunk("sse: [" + ", ".join(["'{}'"] * 50_000) + "]"),
+    "many quotes in an event": _chunk("sse: ['" + "''" * 250_000 + "']"),
+    "many escapes in an event": _chunk('sse: ["' + '\\"' * 250_000 + '"]'),
     "deep JSON in an event": _chunk(f"sse: '{'[' * 100_000}'"),
     "a number in base 60": _json("1" + ":59" * 100),
     "a whole answer that never began": HEAD + REQUEST + END,

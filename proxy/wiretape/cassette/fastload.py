@@ -51,8 +51,8 @@ _OTHER_LINE_ENDS = "\r\x85\u2028\u2029"  # which YAML knows and the writer escap
 _BODY_KEYS = frozenset(BODY_KEYS)
 _HEADERS_LIMIT = 4096
 _SCALAR = re.compile(
-    r"'([^']*(?:''[^']*)*)'"
-    r'|("[^"\\]*(?:\\(?:["\\nrtbf]|u(?!d[89a-f])[0-9a-f]{4})[^"\\]*)*")',
+    r"'([^']*+(?:''[^']*+)*+)'"
+    r'|("[^"\\]*+(?:\\(?:["\\nrtbf]|u(?!d[89a-f])[0-9a-f]{4})[^"\\]*+)*+")',
 )
 _EVENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*(?=, )")
 _HEAD = re.compile(

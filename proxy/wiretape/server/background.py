@@ -47,6 +47,7 @@ class Background:
     def __init__(self, idle_text: str) -> None:
         self._idle_text = idle_text
         self._app: App | None = None
+        self._turn = asyncio.Lock()
         self._stopping = asyncio.Event()
         listening: Future[tuple[asyncio.AbstractEventLoop, str]] = Future()
         self._thread = threading.Thread(
@@ -82,7 +83,13 @@ class Background:
         self._thread.join()
 
     def _call(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        # Who waits here may be interrupted, as by a test's timeout. The work goes on all the
+        # same, and what the next test asks for is done after it.
+        return asyncio.run_coroutine_threadsafe(self._in_turn(work), self._loop).result()
+
+    async def _in_turn(self, work: Coroutine[Any, Any, T]) -> T:
+        async with self._turn:
+            return await work
 
     def _run(self, listening: Future[tuple[asyncio.AbstractEventLoop, str]]) -> None:
         # The loop is asyncio's own, whatever policy the tests have set.
@@ -98,8 +105,7 @@ class Background:
         except OSError as error:
             listening.set_exception(error)
         finally:
-            if self._app is not None:
-                await self._close(upstream_needed=False)
+            await self._in_turn(self._end())
             await listener.close()
 
     async def _handle(self, request: Request, downstream: Downstream) -> None:
@@ -108,9 +114,12 @@ class Background:
         else:
             downstream.answer(error_answer(400, request.target, self._idle_text))
 
-    async def _open(self, settings: Settings) -> None:
-        if self._app is not None:  # whoever opened it was interrupted before it could close it
+    async def _end(self) -> None:
+        if self._app is not None:
             await self._close(upstream_needed=False)
+
+    async def _open(self, settings: Settings) -> None:
+        await self._end()  # where whoever opened one was interrupted before closing it
         app = App(settings)
         try:
             await app.sessions.get(DEFAULT_SESSION)

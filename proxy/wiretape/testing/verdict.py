@@ -58,7 +58,11 @@ def verdict(
         tuple(f"wiretape: {text}" for text in summary.errors),
         (
             *(f"wiretape: {text}" for text in summary.refused),
-            *(_missed(each, _holder(each, seen_from)) for each in reports if each["misses"]),
+            *(
+                _missed(each, _holder(each, seen_from))
+                for each in reports
+                if each["misses"] or each["missed_before"]
+            ),
         ),
         tuple(
             _unused(each, _holder(each, seen_from), record_command)
@@ -78,6 +82,8 @@ def _missed(report: Mapping[str, Any], holder: str) -> str:
         lines += [f"  as a mark: {marked}"] if marked else []
         lines += [f"  ({times[text]} times)"] if times[text] > 1 else []
     lines += _more(len(misses))
+    if report["missed_before"]:
+        lines.append(f"  {report['missed_before']} missed before it was rewound")
     for stall in report["stalls"][:_LISTED]:
         waiting, missing = _asked(stall["waiting"]), _asked(stall["missing"])
         lines.append(f"  {waiting} waited {stall['waited_s']:.1f} s for {missing}")

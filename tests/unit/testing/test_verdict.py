@@ -57,6 +57,16 @@ def test_a_miss_is_told_once_with_how_often_it_came_and_what_would_help():
     )
 
 
+def test_a_miss_stays_one_when_the_test_rewinds_after_it():
+    said = judge(report(missed_before=2))
+
+    assert said.unused == ()
+    assert said.text == (
+        "wiretape: the test asked for what cassettes/a.yaml does not hold:\n"
+        "  2 missed before it was rewound"
+    )
+
+
 def test_unused_recordings_are_told_with_what_to_do_about_them():
     said = judge(report(unused=[asked(2)]))
 
