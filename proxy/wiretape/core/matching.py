@@ -128,14 +128,63 @@ class Matcher:
         for level, digest in zip(self._levels, recording.digests, strict=False):
             self._queues[level].setdefault(digest, _Queue()).numbers.append(number)
 
-    def match(self, method: str, target: str, headers: Headers, body: Body) -> Match | Miss:
-        """The recording that answers this request, which then is used; or why there is none."""
-        live = Reading(method, target, headers, body, self.rules.ignore)
-        return self._find(live) or self._explained(live)
-
     def find(self, method: str, target: str, headers: Headers, body: Body) -> Match | None:
-        """Like `match`, for those who need no explanation: it costs far more than a match."""
-        return self._find(Reading(method, target, headers, body, self.rules.ignore))
+        """The recording that answers this request, which then is used; None if none does."""
+        live = Reading(method, target, headers, body, self.rules.ignore)
+        tightest: tuple[Level, _Queue] | None = None
+        for level, queue in self._agreeing(live):
+            number = queue.unused(self._used)
+            if number is not None:
+                self._used[number] = 1
+                return Match(self._recordings[number].key, level, repeated=False)
+            tightest = tightest or (level, queue)
+        repeat = Repeat.LAST if is_metadata(live.method, live.target) else self.rules.repeat
+        if tightest is None or repeat is Repeat.NONE:
+            return None
+        level, queue = tightest
+        number = queue.turn() if repeat is Repeat.LOOP else queue.numbers[-1]
+        return Match(self._recordings[number].key, level, repeated=True)
+
+    def miss(self, method: str, target: str, headers: Headers, body: Body) -> Miss:
+        """Why `find` has found nothing for this request; it costs far more than a match."""
+        live = Reading(method, target, headers, body, self.rules.ignore)
+        shape = live.shape(self.rules.level)
+        for _, queue in self._agreeing(live):
+            return Miss(
+                Reason.EXHAUSTED,
+                live.method,
+                live.path,
+                closest=self._recordings[queue.numbers[-1]].key,
+                closest_used=True,
+                recordings=len(queue.numbers),
+                suggestion="--repeat last",
+            )
+        near = self._near(live)
+        if not near:
+            counts = [(f"{m} {path}", len(all_)) for (m, path), all_ in self._routes.items()]
+            routes = tuple(sorted(counts, key=lambda route: -route[1]))
+            return Miss(Reason.NO_MATCH, live.method, live.path, routes=routes)
+        candidates = self._candidates(live, shape, closest(shape, near))
+        found = explain(live.ignoring(()), candidates, self.rules.level, self.rules.ignore)
+        recording = self._recordings[found.closest.number]
+        agreeing, items = shape.agreeing(recording.shape), len(shape.prints)
+        in_place = shape.shared(recording.shape)[0] == items
+        suggestion = found.suggestion
+        if suggestion and suggestion.startswith("--") and found.closest.used:
+            suggestion += " --repeat last"
+        return Miss(
+            Reason.NO_MATCH,
+            live.method,
+            live.path,
+            closest=recording.key,
+            closest_used=found.closest.used,
+            differences=found.differences,
+            agreeing=agreeing,
+            items=items,
+            reordered=agreeing == items and not in_place,
+            another_conversation=found.another_conversation,
+            suggestion=suggestion,
+        )
 
     def rewind(self) -> None:
         """Take every recording as unused again."""
@@ -144,17 +193,13 @@ class Matcher:
             for queue in queues.values():
                 queue.rewind()
 
-    def unused(self, *, metadata: bool = False) -> list[Key]:
-        """The recordings that were never given out, in recorded order.
-
-        Args:
-            metadata: whether to count recordings that only ask about models.
-        """
+    def unused(self) -> list[Key]:
+        """The recordings that were never given out, in recorded order; metadata does not count."""
         return [
             recording.key
             for number, recording in enumerate(self._recordings)
             if not self._used[number]
-            and (metadata or not is_metadata(recording.request.method, recording.request.target))
+            and not is_metadata(recording.request.method, recording.request.target)
         ]
 
     def differences(
@@ -203,60 +248,6 @@ class Matcher:
             queue = None if digest is None else self._queues[level].get(digest)
             if queue is not None:
                 yield level, queue
-
-    def _find(self, live: Reading) -> Match | None:
-        tightest: tuple[Level, _Queue] | None = None
-        for level, queue in self._agreeing(live):
-            number = queue.unused(self._used)
-            if number is not None:
-                self._used[number] = 1
-                return Match(self._recordings[number].key, level, repeated=False)
-            tightest = tightest or (level, queue)
-        repeat = Repeat.LAST if is_metadata(live.method, live.target) else self.rules.repeat
-        if tightest is None or repeat is Repeat.NONE:
-            return None
-        level, queue = tightest
-        number = queue.turn() if repeat is Repeat.LOOP else queue.numbers[-1]
-        return Match(self._recordings[number].key, level, repeated=True)
-
-    def _explained(self, live: Reading) -> Miss:
-        shape = live.shape(self.rules.level)
-        for _, queue in self._agreeing(live):
-            return Miss(
-                Reason.EXHAUSTED,
-                live.method,
-                live.path,
-                closest=self._recordings[queue.numbers[-1]].key,
-                closest_used=True,
-                recordings=len(queue.numbers),
-                suggestion="--repeat last",
-            )
-        near = self._near(live)
-        if not near:
-            counts = [(f"{m} {path}", len(all_)) for (m, path), all_ in self._routes.items()]
-            routes = tuple(sorted(counts, key=lambda route: -route[1]))
-            return Miss(Reason.NO_MATCH, live.method, live.path, routes=routes)
-        candidates = self._candidates(live, shape, closest(shape, near))
-        found = explain(live.ignoring(()), candidates, self.rules.level, self.rules.ignore)
-        recording = self._recordings[found.closest.number]
-        agreeing, items = shape.agreeing(recording.shape), len(shape.prints)
-        in_place = shape.shared(recording.shape)[0] == items
-        suggestion = found.suggestion
-        if suggestion and suggestion.startswith("--") and found.closest.used:
-            suggestion += " --repeat last"
-        return Miss(
-            Reason.NO_MATCH,
-            live.method,
-            live.path,
-            closest=recording.key,
-            closest_used=found.closest.used,
-            differences=found.differences,
-            agreeing=agreeing,
-            items=items,
-            reordered=agreeing == items and not in_place,
-            another_conversation=found.another_conversation,
-            suggestion=suggestion,
-        )
 
     def _candidates(self, live: Reading, shape: Shape, numbers: list[int]) -> list[Candidate]:
         """Of equally close recordings those that say most nearly the same, the likeliest first."""

@@ -9,7 +9,7 @@ from wiretape.core.model import Outcome
 from wiretape.core.routing import is_metadata
 from wiretape.server.framing import Framing
 from wiretape.server.headers import end_to_end
-from wiretape.server.replayed import replay_framing, replayed_ending
+from wiretape.server.replayed import ANSWERED_BY_PROXY, replay_framing, replayed_ending
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -166,7 +166,7 @@ def _overlap(one: Interaction, other: Interaction) -> bool:
 
 
 def _differences(recorded: Interaction, received: Received) -> list[Difference]:
-    if recorded.response is None and recorded.outcome in _ANSWERED_BY_PROXY:
+    if recorded.response is None and recorded.outcome in ANSWERED_BY_PROXY:
         if received.status in {502, 504}:
             return []
         return [_difference(recorded, "status", "no upstream (502)", received.status)]
@@ -205,9 +205,6 @@ def _body_differences(recorded: Interaction, received: Received) -> list[Differe
     if ending is not received.outcome:
         found.append(_difference(recorded, "ending", ending.value, received.outcome.value))
     return found
-
-
-_ANSWERED_BY_PROXY = {Outcome.UPSTREAM_UNREACHABLE, Outcome.UPSTREAM_TIMEOUT}
 
 
 def _ending(recorded: Interaction, framing: Framing) -> Outcome:

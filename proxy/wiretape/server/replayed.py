@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from wiretape.core.model import Headers, Interaction
     from wiretape.server.downstream import Downstream
 
-_ANSWERED_BY_PROXY = {Outcome.UPSTREAM_UNREACHABLE, Outcome.UPSTREAM_TIMEOUT}
+ANSWERED_BY_PROXY = {Outcome.UPSTREAM_UNREACHABLE, Outcome.UPSTREAM_TIMEOUT}
 _GATEWAY_STATUSES = {502, 504}
 # A cassette may have come from anybody: a page in it must not be one of the proxy's own site, whose
 # scripts could read the other cassettes.
@@ -69,7 +69,7 @@ def replayed_wire(
         marks += _SANDBOX
     outcome = interaction.outcome
     if interaction.response is None:
-        if outcome not in _ANSWERED_BY_PROXY:
+        if outcome not in ANSWERED_BY_PROXY:
             return Wire(b"")
         status = 502 if outcome is Outcome.UPSTREAM_UNREACHABLE else 504
         text = f"no response from the upstream (recorded: {outcome.value})"
@@ -115,7 +115,7 @@ def replayed_ending(interaction: Interaction) -> Outcome:
     What the proxy had answered in place of an upstream was whole.
     """
     outcome, response = interaction.outcome, interaction.response
-    if outcome in _ANSWERED_BY_PROXY and (response is None or response.status in _GATEWAY_STATUSES):
+    if outcome in ANSWERED_BY_PROXY and (response is None or response.status in _GATEWAY_STATUSES):
         return Outcome.COMPLETE
     if response is None and outcome is Outcome.COMPLETE:
         return Outcome.UPSTREAM_CLOSED  # by hand: there is nothing that could be whole
