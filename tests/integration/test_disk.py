@@ -46,6 +46,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(path)], check=False)
 
 
+def fill(path: Path) -> None:
+    with contextlib.suppress(OSError), (path / "ballast").open("wb", buffering=0) as ballast:
+        while ballast.write(bytes(4096)):
+            pass
+
+
 async def test_a_full_disk_ends_the_recording_once_and_traffic_goes_on(small_disk: Path):
     (small_disk / "c.yaml").write_text(OLD)
     event = chunk(b"data: " + b"x" * 5000 + b"\n\n")
@@ -97,10 +103,34 @@ async def test_with_on_disk_error_stop_nothing_passes_unrecorded(small_disk: Pat
         assert kept[f"/{number}"].startswith(answer.body)
 
 
+@pytest.mark.parametrize("options", [[], ["--keep-reading"]], ids=["cancelled", "read on"])
+async def test_an_upstream_is_let_go_when_a_client_leaves_as_the_disk_is_full(
+    small_disk: Path, options: list[str]
+):
+    event, more = chunk(b"data: 1\n\n"), Gate()
+    async with (
+        scripted_upstream([SSE_HEAD, event, more, event, Gate()]) as upstream,
+        serving(
+            "record", "--upstream", upstream.url, "--dir", small_disk, "--cassette", "c",
+            "--on-disk-error", "stop", *options,
+        ) as t,
+    ):  # fmt: skip
+        client = await connect(t.url)
+        await client.send("GET", "/")
+        await client.reader.readuntil(b"data: 1")
+        fill(small_disk)
+        with (small_disk / "c.yaml.part").open("ab", buffering=0) as journal:
+            journal.truncate(-(-journal.tell() // 4096) * 4096)  # no room in its last page either
+        client.writer.close()
+        if options:
+            more.set()
+        async with asyncio.timeout(PATIENCE_S):
+            await upstream.client_left.wait()
+        assert await t.stop() == 1
+
+
 async def test_a_full_disk_before_the_first_entry_is_said_too(small_disk: Path):
-    with contextlib.suppress(OSError), (small_disk / "ballast").open("wb", buffering=0) as ballast:
-        while ballast.write(bytes(4096)):
-            pass
+    fill(small_disk)
     async with (
         scripted_upstream(OK) as upstream,
         serving("record", "--upstream", upstream.url, "--dir", small_disk, "--cassette", "c") as t,

@@ -229,6 +229,22 @@ async def test_a_replayed_answer_names_its_recording_and_adds_nothing_else(
     ]
 
 
+async def test_what_was_recorded_of_another_replay_names_its_own_recording(
+    proxy: Proxy, tmp_path: Path
+):
+    marks = (
+        "{Content-Type: text/event-stream, Wiretape-Interaction: 99, wiretape-match: tool-order}"
+    )
+    text = whole(7, 0, A, "t")
+    write(tmp_path, text.replace("{Content-Type: text/event-stream}", marks))
+    async with proxy("replay", cassette="tape") as replaying:
+        answer = await ask_json(replaying.url, "/v1/chat/completions", A)
+    assert [field for field in answer.headers if field[0].lower().startswith("wiretape")] == [
+        ("Wiretape-Interaction", "7"),
+        ("Wiretape-Match", "exact"),
+    ]
+
+
 async def test_a_miss_explains_itself_in_the_callers_dialect(proxy: Proxy, tmp_path: Path):
     text = whole(1, 0, messages("the same", "recorded"), "t")
     text += request(2, 1, messages("x"), "/v1/messages") + response(2, 1.1) + end(2, 1.2)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from wiretape.core.model import Outcome
 from wiretape.core.routing import is_metadata
 from wiretape.server.framing import Framing
-from wiretape.server.headers import end_to_end
+from wiretape.server.headers import end_to_end, without_marks
 from wiretape.server.replayed import ANSWERED_BY_PROXY, replay_framing, replayed_ending
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from wiretape.core.model import Cassette, Headers, Interaction
     from wiretape.core.tempo import Speed
     from wiretape.server.driver import Received
-
-_OWN_HEADERS = frozenset({"wiretape-interaction", "wiretape-match"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,11 +215,11 @@ def _ending(recorded: Interaction, framing: Framing) -> Outcome:
     return Outcome.UPSTREAM_CLOSED
 
 
-def _comparable(headers: Headers) -> list[tuple[str, str]]:
-    return [field for field in end_to_end(headers) if field[0].lower() not in _OWN_HEADERS]
+def _comparable(headers: Headers) -> Headers:
+    return without_marks(end_to_end(headers))
 
 
-def _only(one: list[tuple[str, str]], other: list[tuple[str, str]]) -> str:
+def _only(one: Headers, other: Headers) -> str:
     return ", ".join(f"{name}: {value}" for name, value in one if (name, value) not in other) or "-"
 
 

@@ -78,7 +78,9 @@ class UpstreamConnection(asyncio.Protocol):
 
     def quiet(self) -> bool:
         """Whether nothing has come that was not asked for, as a close or an error would."""
-        return self._incoming is not None and not self._incoming.poll(0)
+        if self._incoming is None or self._transport is None or self._transport.is_closing():
+            return False
+        return not self._incoming.poll(0)
 
     def pause(self) -> None:
         """Let nothing more come for now."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from wiretape.core.model import Body, Outcome
@@ -92,19 +93,20 @@ class Forwarder:
             if exchange is not None:
                 exchange.close()
             raise
+        taken_over = False
         try:
             await Relay(exchange, downstream, record).run()
         except (asyncio.CancelledError, ConnectionError):
             if take_over is not None and exchange.outcome is None:
                 record.flush()
                 take_over(exchange, record)
+                taken_over = True
             else:
                 record.client_left()
+            raise
+        finally:
+            if not taken_over:
                 exchange.close()
-            raise
-        except BaseException:
-            exchange.close()
-            raise
 
     async def _send(self, incoming: Incoming) -> Exchange:
         body = incoming.body
@@ -124,15 +126,14 @@ class Forwarder:
 async def read_on(exchange: Exchange, record: Unrecorded) -> None:
     """Read an answer to its end for the record alone."""
     outcome = exchange.outcome
-    try:
-        while outcome is None:
-            batch, outcome = await exchange.read()
-            record.chunks(batch.pieces, outcome)
-    except JournalError:
-        pass  # all that this was for
-    finally:
-        record.client_left()
-        exchange.close()
+    with suppress(JournalError):  # which ends all that this was for
+        try:
+            while outcome is None:
+                batch, outcome = await exchange.read()
+                record.chunks(batch.pieces, outcome)
+        finally:
+            exchange.close()
+            record.client_left()
 
 
 def _begin(recorder: Recorder | None, incoming: Incoming, body: Body) -> Unrecorded:

@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 
 CASSETTE_HEADER = "Wiretape-Cassette"
 TOKEN_HEADER = "Wiretape-Token"  # noqa: S105  a name
+INTERACTION_HEADER = "Wiretape-Interaction"
+MATCH_HEADER = "Wiretape-Match"
 
 OWN_HEADERS = frozenset({CASSETTE_HEADER.lower(), TOKEN_HEADER.lower()})
 """Lower-case names of what clients say to the proxy alone: neither forwarded nor recorded."""
 
+_MARKS = frozenset({INTERACTION_HEADER.lower(), MATCH_HEADER.lower()})
 _HOP_BY_HOP = frozenset(
     {
         "connection",
@@ -69,6 +72,15 @@ def end_to_end(headers: Headers) -> Headers:
 def without_own(headers: Headers) -> Headers:
     """A client's fields without those that are for the proxy alone."""
     return tuple(each for each in headers if each[0].lower() not in OWN_HEADERS)
+
+
+@_remembered
+def without_marks(headers: Headers) -> Headers:
+    """An answer's fields without those in which a replay says what answers.
+
+    They may have been recorded, where the upstream was such a replay.
+    """
+    return tuple(each for each in headers if each[0].lower() not in _MARKS)
 
 
 @_remembered

@@ -64,6 +64,9 @@ class Relay:
             self._pass_on()
             while not self._stopped:
                 await self._change()
+        except (asyncio.CancelledError, ConnectionError):
+            if self._failure is None:  # or the client has left at the same moment
+                raise
         finally:
             exchange.listener = None
         if self._failure is not None:
@@ -72,7 +75,6 @@ class Relay:
             _log.warning("the upstream's answer was cut: %s", exchange.error)
         assert self._outcome is not None  # noqa: S101  or there was a failure
         await end(self._outcome, downstream)
-        exchange.close()
 
     async def _change(self) -> None:
         """Wait for the end, a failure, or a slow client to have read enough."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from wiretape.core.model import Outcome, header
 from wiretape.server.downstream import error_answer
 from wiretape.server.framing import Framing, chunks_in_parts, encode_pieces
+from wiretape.server.headers import INTERACTION_HEADER, MATCH_HEADER, without_marks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,8 +63,8 @@ def replayed_wire(
 ) -> Wire:
     """How a recorded answer goes out to this client."""
     marks: Headers = (
-        ("Wiretape-Interaction", str(interaction.number)),
-        ("Wiretape-Match", match.level.value),
+        (INTERACTION_HEADER, str(interaction.number)),
+        (MATCH_HEADER, match.level.value),
     )
     if downstream.shows_page:
         marks += _SANDBOX
@@ -79,7 +80,7 @@ def replayed_wire(
         head = downstream.write_head(status, answer.headers, Framing.LENGTH)
         return Wire(head + answer.body)
     response = interaction.response
-    headers, framing = response.headers, replay_framing(interaction)
+    headers, framing = without_marks(response.headers), replay_framing(interaction)
     body = [chunk.data for chunk in interaction.chunks]
     whole = replayed_ending(interaction) is Outcome.COMPLETE
     if framing is Framing.NONE:

@@ -17,6 +17,7 @@ from wiretape.analysis.answer import GENERATING
 from wiretape.analysis.transcript import transcripts
 from wiretape.cassette.library import SUFFIX
 from wiretape.cassette.loader import load
+from wiretape.cassette.redaction import REDACTED, SECRET_HEADERS
 from wiretape.core.model import Body, Entry, Mode, Outcome, Request
 from wiretape.core.routing import Dialect as Api
 from wiretape.core.routing import SessionName, dialect
@@ -38,8 +39,6 @@ _INSTANT = Speed(None)
 _HIDDEN = ".rerun-"
 _FIRST_ERROR = 400
 _NO_ANSWER = frozenset({Outcome.UPSTREAM_UNREACHABLE, Outcome.UPSTREAM_TIMEOUT})
-_REDACTED = "REDACTED"
-_SECRET = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key"})
 _KEYS = {
     Api.OPENAI: {"authorization": "OPENAI_API_KEY", "api-key": "AZURE_OPENAI_API_KEY"},
     Api.ANTHROPIC: {"x-api-key": "ANTHROPIC_API_KEY", "authorization": "ANTHROPIC_AUTH_TOKEN"},
@@ -116,7 +115,7 @@ def credentials(request: Request, environ: Mapping[str, str]) -> Headers:
     kept: list[tuple[str, str]] = []
     for name, value in request.headers:
         lower = name.lower()
-        if _REDACTED not in value or lower not in _SECRET:
+        if REDACTED not in value or lower not in SECRET_HEADERS:
             kept.append((name, value))
             continue
         key = environ.get(keys.get(lower, ""))

@@ -60,6 +60,17 @@ async def test_a_freed_connection_carries_the_next_exchange():
     assert upstream.freed == [upstream.connection] * 3
 
 
+async def test_a_connection_that_is_being_closed_is_not_quiet():
+    ours, theirs = socket.socketpair()
+    _, connection = await asyncio.get_running_loop().create_connection(
+        lambda: UpstreamConnection(lambda _: None, lambda _: None), sock=ours
+    )
+    with theirs:
+        assert connection.quiet()
+        connection.data_received(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
+        assert not connection.quiet()
+
+
 async def test_interim_heads_are_passed_over():
     upstream = Upstream()
     upstream.says(

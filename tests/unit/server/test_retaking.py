@@ -64,6 +64,7 @@ def test_a_body_is_varied_and_the_recording_stays():
         ("/v1/messages", ("x-api-key", "REDACTED"), "sk-anthropic"),
         ("/v1/messages", ("Authorization", "REDACTED"), "Bearer token"),
         ("/v1/chat/completions", ("Cookie", "REDACTED"), None),
+        ("/v1/chat/completions", ("X-Goog-Api-Key", "REDACTED"), None),
         ("/api/chat", ("Authorization", "REDACTED"), None),
         ("/v1/chat/completions", ("Authorization", "Bearer kept"), "Bearer kept"),
         ("/v1/chat/completions", ("X-Note", "REDACTED"), "REDACTED"),
