@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import signal
 import socket
@@ -13,6 +14,7 @@ from support.command import serving, wiretape
 from support.upstream import head, scripted_upstream
 from support.wire import ask, ask_json
 from wiretape import __version__
+from wiretape.cli import main
 
 CASSETTES = Path(__file__).parents[2] / "cassettes"
 OK = head("200 OK", "Content-Length: 2") + b"ok"
@@ -84,6 +86,19 @@ def test_bad_input_is_one_clear_line_and_exit_2(
     (line,) = result.stderr.splitlines()
     assert line.startswith("wiretape: error: ")
     assert words in line
+
+
+def test_what_may_not_be_read_is_one_clear_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def refuse(path: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    with pytest.raises(SystemExit, match="2"):
+        main(["show", "private/x.yaml"])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "wiretape: error: [Errno 13] Permission denied: 'private/x.yaml'"
 
 
 def test_an_address_in_use_is_said(tmp_path: Path):

@@ -56,6 +56,23 @@ async def test_a_difference_is_named(aspects: list[str], script: Script):
     assert bool(aspects) is any(line.startswith("#1 ") for line in verification.lines())
 
 
+async def test_an_answer_that_was_whole_before_its_recorder_died_is_the_same_again():
+    text = """\
+wiretape: 1
+recorded: 2026-11-22T10:31:02Z
+upstream: http://h
+entries:
+- {request: 1, at: 0, method: GET, target: /}
+- {response: 1, at: 1, status: 200, headers: {Content-Length: 2}}
+- {chunk: 1, at: 1, text: ok}
+"""
+    cassette = loads(text, Path("tape.yaml"))
+    script: Script = [head("200 OK", "Content-Length: 2"), b"ok", CLOSE]
+    async with scripted_upstream([head("200 OK", "Content-Length: 0")], script) as upstream:
+        received = await drive(cassette, upstream.url, INSTANT)
+    assert compare(cassette, received, INSTANT).same
+
+
 async def test_an_answer_that_never_ends_is_a_difference(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(driver, "_PATIENCE_S", 0.1)
     script: Script = [HEAD, chunk(EVENT), chunk(EVENT), Gate()]

@@ -70,6 +70,7 @@ REFUSED: dict[str, str] = {
 ODD: dict[str, str] = {
     # They are cassettes all the same; whoever reads them must bear it.
     "a long target": HEAD + REQUEST.replace("/", "/" + "a" * (1 << 20)) + END,
+    "a time beyond the calendar": HEAD + REQUEST.replace("at: 0", "at: 999999999999") + END,
     "many requests": HEAD
     + "".join(f"- {{request: {n}, at: 0, method: GET, target: /}}\n" for n in range(1, 5_001)),
     "many headers": f"{HEAD}- {{request: 1, at: 0, method: GET, target: /, headers: {{"

@@ -7,7 +7,6 @@ in members whose names begin with `_`, as it wants.
 from __future__ import annotations
 
 import base64
-from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -45,7 +44,7 @@ def har(cassettes: Iterable[Cassette], version: str) -> dict[str, Any]:
 
 def _entry(cassette: Cassette, interaction: Interaction) -> dict[str, Any]:
     request = interaction.request
-    began = cassette.recorded + timedelta(microseconds=request.at_us)
+    began = cassette.moment(request.at_us)
     head_us = interaction.response.at_us if interaction.response else last_us(interaction)
     wait_ms = max(0, head_us - request.at_us) / 1000
     receive_ms = max(0, last_us(interaction) - head_us) / 1000

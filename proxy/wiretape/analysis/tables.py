@@ -5,7 +5,6 @@ Knows columns and their types; writes no file.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from wiretape.analysis.answer import Part
@@ -133,7 +132,7 @@ def chunk_rows(cassette: Cassette) -> Iterator[dict[str, Any]]:
                 "cassette": cassette.name,
                 "interaction": interaction.number,
                 "chunk": index,
-                "at": cassette.recorded + timedelta(microseconds=chunk.at_us),
+                "at": cassette.moment(chunk.at_us),
                 "since_request_s": (chunk.at_us - interaction.request.at_us) / 1e6,
                 "gap_s": None if before_us is None else (chunk.at_us - before_us) / 1e6,
                 "size": len(chunk.data),
@@ -153,7 +152,7 @@ def interaction_rows(cassette: Cassette) -> Iterator[dict[str, Any]]:
         yield {
             "cassette": cassette.name,
             "interaction": interaction.number,
-            "at": cassette.recorded + timedelta(microseconds=request.at_us),
+            "at": cassette.moment(request.at_us),
             "upstream": cassette.upstream,
             "method": request.method,
             "target": request.target,

@@ -97,7 +97,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         path = context.command_path if context is not None else "wiretape"
         _complain(f"{error.format_message().rstrip('.')} (see: {path} --help)")
         return EXIT_USAGE
-    except WiretapeError as error:
+    except (WiretapeError, PermissionError) as error:  # the latter of a path that was given
         _complain(str(error))
         return EXIT_USAGE
     except (click.Abort, KeyboardInterrupt):

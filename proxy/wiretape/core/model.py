@@ -10,11 +10,11 @@ from __future__ import annotations
 import enum
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
 
 Headers = tuple[tuple[str, str], ...]
 """Header fields in order of arrival, names in their own case; a repeated field stands repeated."""
@@ -166,6 +166,13 @@ class Cassette:
     def interactions(self) -> tuple[Interaction, ...]:
         """The entries by interaction, in order of their requests."""
         return gather(self.entries)
+
+    def moment(self, at_us: int) -> datetime:
+        """The wall clock at a time; the calendar's end where it would be beyond that."""
+        try:
+            return self.recorded + timedelta(microseconds=at_us)
+        except OverflowError:
+            return datetime.max.replace(tzinfo=self.recorded.tzinfo)
 
 
 def gather(entries: Iterable[Entry]) -> tuple[Interaction, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from wiretape.core.model import Outcome
+from wiretape.core.model import Outcome, header
 from wiretape.core.routing import is_metadata
 from wiretape.server.framing import Framing
 from wiretape.server.headers import end_to_end, without_marks
@@ -212,6 +212,10 @@ def _ending(recorded: Interaction, framing: Framing) -> Outcome:
         return ending
     if recorded.response is not None and framing in {Framing.UNTIL_CLOSE, Framing.NONE}:
         return Outcome.COMPLETE  # closing is the end there
+    if framing is Framing.LENGTH and recorded.response is not None:
+        declared = header(recorded.response.headers, "content-length")
+        if declared == str(len(recorded.body())):
+            return Outcome.COMPLETE  # with its last byte, before the recording's end
     return Outcome.UPSTREAM_CLOSED
 
 
