@@ -14,7 +14,7 @@ from reporting import Runs, Spread
 # aiohttp, with a write for each chunk, gave 595: its goal can be told where it cannot be had.
 TEN_HTTPTAPES = 10 * 495 / 595
 
-_OURS, _LEAST = "wiretape record", "aiohttp"
+_OURS, _LEAST, _FLOOR = "wiretape record", "aiohttp", "asyncio floor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +80,9 @@ class Found:
         """Something read from a section of the results."""
         return float(read(self._results[section])) if section in self._results else None
 
-    def latency(self, load: str, part: str) -> float | None:
+    def latency(self, load: str, part: str, ours: str = _OURS) -> float | None:
         """What a recording adds to the direct path, over what nginx adds."""
-        return median(self.runs.added_ratio(_OURS, "nginx", load, f"latency_{part}_us"))
+        return median(self.runs.added_ratio(ours, "nginx", load, f"latency_{part}_us"))
 
     def growth(self, name: str) -> float | None:
         """How much dearer one gets as they grow in number."""
@@ -122,8 +122,11 @@ def goals(runs: Runs, results: dict[str, Any]) -> list[Goal]:
             "x",
         ),
         Goal("added p50 / nginx's", found.latency("paced", "p50"), 1.5, "x"),
+        Goal("the same of the floor", found.latency("paced", "p50", _FLOOR), None, "x"),
         Goal("added p99 / nginx's", found.latency("paced", "p99"), 2.5, "x"),
+        Goal("the same of the floor", found.latency("paced", "p99", _FLOOR), None, "x"),
         Goal("added p99, 256 together / nginx's", found.latency("together", "p99"), 20, "x"),
+        Goal("the same of the floor", found.latency("together", "p99", _FLOOR), None, "x"),
         Goal(
             "short answers/s / aiohttp",
             median(runs.ratio(_OURS, _LEAST, "short", "answers_per_s")),

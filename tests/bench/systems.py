@@ -104,6 +104,11 @@ def _minimal(_cache: Cache, _place: Path, port: int, upstream: int) -> list[str]
     return [sys.executable, script, str(port), f"http://127.0.0.1:{upstream}"]
 
 
+def _floor(_cache: Cache, place: Path, port: int, upstream: int) -> list[str]:
+    journal = str(place / "journal")
+    return [sys.executable, str(HERE / "floor.py"), str(port), str(upstream), journal]
+
+
 def _mitmproxy(cache: Cache, place: Path, port: int, upstream: int) -> list[str]:
     addon = place / "addon.py"
     addon.write_text(_MITMPROXY_ADDON)
@@ -140,6 +145,7 @@ SYSTEMS = {
         System("direct", "", None),
         System("nginx", "no", _nginx),
         System("aiohttp", "no", _minimal),
+        System("asyncio floor", "no", _floor),
         System(
             "wiretape passthrough",
             "no",
