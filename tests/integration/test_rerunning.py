@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import signal
 import subprocess
@@ -130,6 +131,22 @@ async def test_a_refusal_is_no_take(cassette: Path, status: str, said: str):
     assert done.returncode == 2
     assert said in done.stderr
     assert [each.name for each in cassette.parent.iterdir()] == ["note.yaml"]
+
+
+async def test_a_password_in_the_upstream_is_sent_and_never_said(cassette: Path):
+    async with scripted_upstream(answer("ls")) as upstream, scripted_upstream() as other:
+        secret = upstream.url.replace("//", "//me:hunter2hunter@")
+        for _ in range(2):
+            done = await rerun(cassette, "-n", "1", "--upstream", secret)
+            assert done.returncode == 0, done.stderr
+        assert len(upstream.seen) == 1
+        sent = upstream.seen[0].header("Authorization") or ""
+        assert base64.b64decode(sent.removeprefix("Basic ")) == b"me:hunter2hunter"
+        elsewhere = other.url.replace("//", "//me:hunter3hunter@")
+        mixed = await rerun(cassette, "-n", "2", "--upstream", elsewhere)
+    assert (mixed.returncode, "is a take from" in mixed.stderr) == (2, True)
+    assert "hunter" not in mixed.stdout + mixed.stderr
+    assert "hunter" not in (cassette.parent / "note.rerun-1.yaml").read_text()
 
 
 async def test_what_cannot_be_asked_is_one_clear_line(cassette: Path):

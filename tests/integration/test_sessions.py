@@ -235,6 +235,33 @@ async def test_closing_again_tells_the_same_and_counts_nothing_twice(proxy: Prox
         assert "wiretape_recorded_total 1\n" in metrics
 
 
+async def test_a_recording_that_could_not_be_finished_stays_told(proxy: Proxy, tmp_path: Path):
+    close = ("POST", "/_wiretape/sessions/c/close")
+    async with scripted_upstream(echo) as upstream, proxy("record", upstream=upstream.url) as tape:
+        await ask(tape.url, "GET", "/@c/1")
+        await ask(tape.url, "GET", "/@whole/1")
+        (tmp_path / "c.yaml.part").unlink()
+        refused = [await ask(tape.url, *close) for _ in range(2)]
+        assert [each.status for each in refused] == [400, 400]
+        assert refused[0].body == refused[1].body
+        told = (await ask(tape.url, "GET", "/_wiretape/sessions/c")).json()
+        assert "was removed while it ran" in told["error"]
+        assert (await ask(tape.url, "POST", "/_wiretape/sessions/whole/close")).status == 200
+        summary = await tape.stop()
+    assert ["was removed while it ran" in error for error in summary.errors] == [True]
+    assert summary.written == (tmp_path / "whole.yaml",)
+
+
+@pytest.mark.parametrize("mode", ["record", "once", "replay", "new_episodes"])
+async def test_a_name_too_long_for_a_path_is_400(mode: str, proxy: Proxy, tmp_path: Path):
+    async with scripted_upstream(echo) as upstream, proxy(mode, upstream=upstream.url) as tape:
+        name = "/".join(["a" * 80] * 60)
+        refused = await ask(tape.url, "GET", "/", headers={"Wiretape-Cassette": name})
+    assert refused.status == 400
+    assert "name" in refused.json()["error"]["message"]
+    assert list(tmp_path.iterdir()) == []
+
+
 async def test_who_closes_a_closed_session_does_not_close_the_next(proxy: Proxy, tmp_path: Path):
     async with scripted_upstream(echo) as upstream, proxy("record", upstream=upstream.url) as tape:
         sessions = tape.app.sessions

@@ -33,7 +33,7 @@ def cassette_path(directory: Path, name: str) -> Path:
     try:
         path.stat()
     except OSError as error:
-        if error.errno == errno.ELOOP:
+        if error.errno in {errno.ELOOP, errno.ENAMETOOLONG}:
             raise UsageError(f"the cassette name {name!r} leads nowhere: {error}") from error
     if not is_inside(path, directory):
         raise UsageError(f"the cassette name {name!r} leads out of {directory}")

@@ -26,7 +26,9 @@ _DELTA = re.compile(
     re.DOTALL,
 )
 _REST_OF_DELTA = re.compile(rb'(?:[^"\\]++|\\.|\\\Z)*+', re.DOTALL)
-_STREAMED = ("event-stream", "ndjson", "jsonl")
+_STREAMED = (
+    "event-stream", "ndjson", "jsonl", "json-lines", "json-seq", "json-stream", "stream+json",
+)  # fmt: skip
 _RAW = b""
 _LONGEST_KEY_BYTES = 32
 _LONGEST_BETWEEN_BYTES = 4096
@@ -342,7 +344,7 @@ def none_in(secrets: Secrets, content_type: str, pieces: Pieces) -> bool:
 
 
 def _is_streamed(content_type: str) -> bool:
-    return any(word in content_type for word in _STREAMED)
+    return any(word in content_type.lower() for word in _STREAMED)
 
 
 def _joined(pieces: Pieces) -> bytes:

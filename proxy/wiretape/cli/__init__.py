@@ -97,20 +97,20 @@ def _run(arguments: Sequence[str] | None) -> int:
         path = context.command_path if context is not None else "wiretape"
         _complain(f"{error.format_message().rstrip('.')} (see: {path} --help)")
         return EXIT_USAGE
-    except (WiretapeError, PermissionError) as error:  # the latter of a path that was given
-        _complain(str(error))
-        return EXIT_USAGE
     except (click.Abort, KeyboardInterrupt):
         return _EXIT_INTERRUPTED
     except BrokenPipeError:
         # Whoever read the output has enough of it; Python must not complain at its exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
+    except (WiretapeError, OSError) as error:  # the latter of a path that was given
+        _complain(str(error))
+        return EXIT_USAGE
     return status if isinstance(status, int) else 0
 
 
 def _complain(text: str) -> None:
-    line = " ".join(re.split(r"\n\s*|\t+", text))
+    line = logs.without_secrets(" ".join(re.split(r"\n\s*|\t+", text)))
     if logs.speaks_json():
         logs.say(line, level="error")
     else:

@@ -27,7 +27,7 @@ class TextLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Render a record; further lines of its message stand as they are."""
         level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
-        return _without_secrets(f"wiretape: {level}{super().format(record)}")
+        return without_secrets(f"wiretape: {level}{super().format(record)}")
 
 
 class JsonLines(logging.Formatter):
@@ -46,7 +46,7 @@ class JsonLines(logging.Formatter):
             line["exception"] = self.formatException(record.exc_info)
         line |= getattr(record, "fields", {})
         # What a header or a path held may be no UTF-8; the escapes are ASCII in any case.
-        return _without_secrets(json.dumps(line, default=str))
+        return without_secrets(json.dumps(line, default=str))
 
 
 def hide(secrets: Secrets) -> None:
@@ -55,7 +55,8 @@ def hide(secrets: Secrets) -> None:
     _hidden = secrets
 
 
-def _without_secrets(text: str) -> str:
+def without_secrets(text: str) -> str:
+    """A text in which secrets are replaced as they are in cassettes."""
     if _hidden is None:
         from wiretape.cassette.secrets import Secrets  # noqa: PLC0415  not for --version
 

@@ -136,7 +136,7 @@ def parse_size(text: str) -> int:
     number = text.strip().lower().removesuffix("b").removesuffix("i")
     unit = number[-1:] if number[-1:].isalpha() else ""
     digits = number.removesuffix(unit)
-    if not (digits.isascii() and digits.isdigit()) or unit not in _SIZE_UNITS:
+    if not re.fullmatch(r"[0-9]{1,15}", digits) or unit not in _SIZE_UNITS:
         raise UsageError(f"{text!r} is no size: write 500000, 64K, 16M or 1G")
     return int(digits) * _SIZE_UNITS[unit]
 

@@ -85,15 +85,16 @@ def rerun(
     settings = settings_for(Mode.RECORD, {"directory": path.parent, **given})
     if given.get("upstream") is None:
         settings = replace(settings, upstream=recorded.upstream)
+    upstream = settings.redactor().secrets.redact_text(settings.upstream)  # as takes have it
     takes = Takes.of(path, assignments)
     files = [takes.file(number) for number in range(1, count + 1)]
     missing = [number for number, file in enumerate(files, 1) if not file.exists()]
     for file in files:
         if file.exists():
-            _loaded(file, settings.upstream)
+            _loaded(file, upstream)
     if missing:
         _make(asked, takes, missing, settings, count=count, concurrency=concurrency)
-    compared = reruns(recorded, (_loaded(file, settings.upstream) for file in files))
+    compared = reruns(recorded, (_loaded(file, upstream) for file in files))
     if as_json:
         print_json({**compared.to_json(), "files": [str(file) for file in files]})
     else:

@@ -21,7 +21,7 @@ from wiretape.core.matching import Level, Repeat, Rules
 from wiretape.core.model import Mode
 from wiretape.core.pointer import parse_pointer
 from wiretape.core.routing import check_cassette_name
-from wiretape.core.tempo import Order, Speed
+from wiretape.core.tempo import Order, Speed, parse_seconds
 from wiretape.environment import upstream_of
 from wiretape.server.clock import utc_now
 from wiretape.server.report import report_lines
@@ -41,7 +41,7 @@ def _parse_order(text: str) -> Order:
 
 grace = setting(
     "--grace",
-    type=click.FloatRange(min=0),
+    type=Parsed("SECONDS", parse_seconds),
     default=30.0,
     metavar="SECONDS",
     help="How long a shutdown waits for what is in flight.",
@@ -102,7 +102,7 @@ recording = together(
     ),
     setting(
         "--upstream-timeout",
-        type=click.FloatRange(min=0),
+        type=Parsed("SECONDS", parse_seconds),
         default=UPSTREAM_TIMEOUT_S,
         metavar="SECONDS",
         help="How long the upstream may send nothing at all; 0 for ever.",
@@ -155,7 +155,7 @@ pacing = together(
     ),
     setting(
         "--order-timeout",
-        type=click.FloatRange(min=0),
+        type=Parsed("SECONDS", parse_seconds),
         default=2.0,
         metavar="SECONDS",
         help="How long the order waits for a request that does not come.",

@@ -39,7 +39,7 @@ def parse_listen(text: str) -> Address:
         UsageError: it is none of these.
     """
     bad = UsageError(f"bad listen address {text!r}: write HOST:PORT, such as {DEFAULT_LISTEN}")
-    if text.isascii() and text.isdigit():
+    if re.fullmatch(r"[0-9]{1,5}", text):
         host, port = "127.0.0.1", text
     else:
         match = re.fullmatch(r"(?:\[([^\]]*)\]|([^:\[\]\s/]*)):(\d{1,5})", text, re.ASCII)
@@ -66,7 +66,9 @@ def parse_upstream(text: str) -> str:
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError:
+        if not url.isascii():
+            (parts.hostname or "").encode("idna")
+    except ValueError:  # UnicodeError is one
         raise UsageError(bad) from None
     if parts.scheme not in _SCHEME_PORTS or not parts.hostname or port == 0:
         raise UsageError(bad)

@@ -1,4 +1,4 @@
-"""What a user asks of a replay: how fast, and in which order. The spellings, not the doing."""
+"""What a user asks of time: how fast, in which order, how long. The spellings, not the doing."""
 
 from __future__ import annotations
 
@@ -13,6 +13,21 @@ SLOWEST = 1e-6
 
 MAX_SEED_DIGITS = 40
 """Enough for 128 bits, and few enough for an error message."""
+
+
+def parse_seconds(text: str) -> float:
+    """A time to wait.
+
+    Raises:
+        UsageError: it is no finite number, or below 0.
+    """
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not (math.isfinite(seconds) and seconds >= 0):
+        raise UsageError(f"{text!r} is no number of seconds: write 2 or 0.5")
+    return seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """Recording: stamps, numbers and journals what crosses the proxy in one session.
 
-Every method returns only when what it was given is in the journal, so that calling it before
-the client's socket is written to is all it takes to lose nothing. It never waits: a journal
-write is one write(2) into the page cache, which outlives the process.
+What was given to `chunks`, and a request or a head that `flush` has been called for since, is in
+the journal when the call returns, so that calling these before the client's socket is written to
+is all it takes to lose nothing. It never waits: a journal write is one write(2) into the page
+cache, which outlives the process.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wiretape.analysis.endings import stream_finished
+from wiretape.analysis.media import is_ndjson
 from wiretape.cassette.journal import Journal
 from wiretape.cassette.redaction import Redactor
 from wiretape.cassette.streamredaction import Safe, none_in
@@ -171,7 +173,11 @@ class Recorder:
             if self.failure is not None:
                 raise self.failure
             return None
-        return journal.close()
+        try:
+            return journal.close()
+        except JournalError as error:
+            self.failure = error
+            raise
 
     def discard(self) -> None:
         """Give the recording up; the cassette stays as it was, or missing."""
@@ -246,7 +252,7 @@ class InteractionRecorder(Unrecorded):
         Call `flush` before the head is sent alone.
         """
         self._content_type = header(headers, "content-type") or ""
-        if "ndjson" in self._content_type:
+        if is_ndjson(self._content_type):
             self._event_ends = b"\n"
         safe = self._recorder.redactor.headers(headers)
         self._pending += response_text(self.number, self._recorder.now_us(), status, safe)

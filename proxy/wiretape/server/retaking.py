@@ -115,7 +115,7 @@ def credentials(request: Request, environ: Mapping[str, str]) -> Headers:
     kept: list[tuple[str, str]] = []
     for name, value in request.headers:
         lower = name.lower()
-        if REDACTED not in value or lower not in SECRET_HEADERS:
+        if value != REDACTED and (REDACTED not in value or lower not in SECRET_HEADERS):
             kept.append((name, value))
             continue
         key = environ.get(keys.get(lower, ""))
@@ -156,7 +156,7 @@ async def retake(
         async def take(number: int, proxy: Running) -> None:
             async with limit:
                 path = await _take(asked, number, proxy)
-                _check(asked, load(path), settings.upstream)
+                _check(asked, load(path))
                 path.rename(takes.file(number))
                 done()
 
@@ -179,7 +179,7 @@ async def _take(asked: Cassette, number: int, proxy: Running) -> Path:
     return path
 
 
-def _check(asked: Cassette, take: Cassette, upstream: str) -> None:
+def _check(asked: Cassette, take: Cassette) -> None:
     """Refuse what would be counted as behaviour and is none.
 
     Raises:
@@ -188,11 +188,11 @@ def _check(asked: Cassette, take: Cassette, upstream: str) -> None:
     known = {each.response.status for each in asked.interactions() if each.response}
     for interaction in take.interactions():
         if interaction.outcome in _NO_ANSWER:
-            raise UsageError(f"no answer from the upstream {upstream}: {_said(interaction)}")
+            raise UsageError(f"no answer from the upstream {take.upstream}: {_said(interaction)}")
         response = interaction.response
         if response and response.status >= _FIRST_ERROR and response.status not in known:
             raise UsageError(
-                f"the upstream {upstream} refused with status {response.status}:"
+                f"the upstream {take.upstream} refused with status {response.status}:"
                 f" {_said(interaction)}"
             )
 

@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from wiretape.errors import JournalError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -26,6 +28,7 @@ class _Closed:
     count: Count
     failed: bool
     written: Path | None
+    failure: JournalError | None
 
 
 class Count(NamedTuple):
@@ -82,7 +85,9 @@ class Session:
         )
 
     def close(self) -> Path | None:
-        """Finish the recording, and let go of all but the report; again, nothing more is done.
+        """Finish the recording, and let go of all but the report.
+
+        Again, it does nothing more, and gives or raises the same.
 
         Returns:
             The cassette that was written; None if none was.
@@ -91,15 +96,20 @@ class Session:
             JournalError: it could not be finished.
         """
         if self._closed is not None:
+            if self._closed.failure is not None:
+                raise self._closed.failure
             return self._closed.written
         recorder, replayer = self.recorder, self.replayer
-        written = None
+        written = failure = None
         try:
             written = recorder.close() if recorder is not None else None
+        except JournalError as error:
+            failure = error
+            raise
         finally:
             if replayer is not None:
                 replayer.stop()
-            self._closed = _Closed(self._report(), self.count(), self.failed(), written)
+            self._closed = _Closed(self._report(), self.count(), self.failed(), written, failure)
             self.recorder = self.replayer = None
         return written
 

@@ -141,20 +141,24 @@ class Sessions:
         return self._close_now(session)
 
     def close_all(self) -> tuple[list[Path], list[JournalError]]:
-        """Close every session; return the cassettes that were written and what went wrong."""
-        written: list[Path] = []
+        """Close every session.
+
+        Returns:
+            The cassettes that were written and what went wrong, also with those closed before.
+        """
+        written: dict[Path, None] = {}
         errors: list[JournalError] = []
         for opening in self._opening.values():
             opening.cancel()
-        for session in list(self._open.values()):
+        for session in self.all():
             try:
                 path = self._close_now(session)
             except JournalError as error:
                 errors.append(error)
             else:
-                written += [path] if path else []
+                written |= {path: None} if path else {}
         self._queues.close()
-        return written, errors
+        return [*written], errors
 
     def _close_now(self, session: Session) -> Path | None:
         # Somebody else may have closed it meanwhile, and another may have been opened.

@@ -56,7 +56,7 @@ class Upstream:
         self.base_url, self._authorization = _without_credentials(base_url)
         parts = urlsplit(self.base_url)
         self._path = parts.path
-        self._host = _host_field(self.base_url)
+        self._host = host_field(self.base_url)
         # A client sends much the same fields with every request.
         self._fields = functools.lru_cache(maxsize=64)(self._fields_of)
         secure = parts.scheme == "https"
@@ -190,12 +190,16 @@ def _without_credentials(url: str) -> tuple[str, str]:
     return urlunsplit(parts._replace(netloc=host)), f"Basic {coded}"
 
 
-def _host_field(base_url: str) -> str:
+def host_field(base_url: str) -> str:
     """The upstream's name as Host has it: without the scheme's own port."""
     parts = urlsplit(base_url)
-    own_port = parts.port == _DEFAULT_PORTS.get(parts.scheme)
-    host = parts.netloc.rpartition(":")[0] if own_port else parts.netloc
-    return host if host.isascii() else host.encode("idna").decode()
+    host, port = parts.netloc, ""
+    if parts.port is not None:
+        host, _, port = host.rpartition(":")
+    if not host.isascii():
+        host = host.encode("idna").decode()
+    own_port = parts.port in {None, _DEFAULT_PORTS.get(parts.scheme)}
+    return host if own_port else f"{host}:{port}"
 
 
 def _why_unreachable(error: OSError | UnicodeError) -> str:

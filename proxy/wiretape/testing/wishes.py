@@ -15,7 +15,7 @@ from wiretape.core.matching import Level, Repeat, Rules
 from wiretape.core.model import Mode
 from wiretape.core.pointer import parse_pointer
 from wiretape.core.routing import check_cassette_name
-from wiretape.core.tempo import Order, Speed
+from wiretape.core.tempo import Order, Speed, parse_seconds
 from wiretape.errors import UsageError
 
 if TYPE_CHECKING:
@@ -134,20 +134,10 @@ def _one_of(kind: type[enum.Enum]) -> Callable[[Any], Any]:
 
 
 def _texts(value: Any) -> tuple[str, ...]:
-    texts = (value,) if isinstance(value, str) else tuple(value)
+    texts = (value,) if not isinstance(value, list | tuple | set | frozenset) else tuple(value)
     if not all(isinstance(text, str) for text in texts):
         raise UsageError(f"{value!r} is no text and no list of texts")
     return texts
-
-
-def _seconds(value: Any) -> float:
-    try:
-        seconds = float(value)
-    except (TypeError, ValueError):
-        raise UsageError(f"{value!r} is no number of seconds") from None
-    if not seconds >= 0:
-        raise UsageError(f"{value!r} seconds cannot be waited")
-    return seconds
 
 
 def _order(value: Any) -> Order:
@@ -179,7 +169,7 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
     "repeat": _one_of(Repeat),
     "speed": lambda value: value if isinstance(value, Speed) else Speed.parse(str(value)),
     "order": _order,
-    "order_timeout": _seconds,
+    "order_timeout": lambda value: parse_seconds(str(value)),
     "upstream": lambda value: None if value is None else parse_upstream(str(value)),
     "secret_headers": lambda value: frozenset(text.lower() for text in _texts(value)),
     "redact": _texts,

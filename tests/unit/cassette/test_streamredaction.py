@@ -77,7 +77,10 @@ def test_a_secret_spread_over_events_is_redacted_as_in_one_piece(name: str):
         spell = native if seed % 2 else event
         tokens = cut(whole, dice, 3 + seed)
         wire = [spell(token, index // 5) for index, token in enumerate(tokens)]
-        journal = Journal(StreamRedactor(SECRETS, "application/x-ndjson" if seed % 2 else STREAM))
+        content_type = ("application/x-ndjson", "application/json-seq", STREAM, STREAM.title())[
+            seed % 4
+        ]
+        journal = Journal(StreamRedactor(SECRETS, content_type))
         while wire:
             size = dice.randint(1, 4)
             journal.write(wire[:size])

@@ -95,9 +95,11 @@ def test_an_unseeded_shuffle_draws_a_seed_that_can_be_told():
         (mark(ignore=[1]), "no list of texts"),
         (mark(speed="fast"), "speed"),
         (mark(order="odd"), "order"),
+        (mark(ignore=5), "5 is no text and no list of texts"),
         (mark(order_timeout="x"), "'x' is no number of seconds"),
-        (mark(order_timeout=-1), "cannot be waited"),
-        (mark(order_timeout=float("nan")), "cannot be waited"),
+        (mark(order_timeout=-1), "'-1' is no number of seconds"),
+        (mark(order_timeout=float("nan")), "'nan' is no number of seconds"),
+        (mark(order_timeout=float("inf")), "'inf' is no number of seconds"),
         (mark(upstream="nonsense"), "is not a URL"),
     ],
 )
