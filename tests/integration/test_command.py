@@ -167,10 +167,19 @@ def test_check_finds_what_is_wrong(tmp_path: Path):
     result = wiretape("check", "whole.yaml", "torn.yaml", "endless.yaml", cwd=tmp_path)
     assert result.returncode == 1
     assert "whole.yaml: ok" in result.stdout
-    report = json.loads(
-        wiretape("check", "torn.yaml", "endless.yaml", "--json", cwd=tmp_path).stdout
+    (tmp_path / "backwards.yaml").write_text(
+        whole[: whole.index("- {end:")] + "- {end: 1, at: 0, outcome: complete}\n"
     )
-    assert [bool(each["problems"]) for each in report["cassettes"]] == [True, True]
+    names = ("torn.yaml", "endless.yaml", "backwards.yaml")
+    report = json.loads(wiretape("check", *names, "--json", cwd=tmp_path).stdout)
+    problems = [each["problems"] for each in report["cassettes"]]
+    assert [(each["kind"], each.get("interaction")) for (each,) in problems] == [
+        ("format", None),
+        ("torn", 1),
+        ("format", None),
+    ]
+    assert "has no end: its recording was cut off" in problems[1][0]["text"]
+    assert "`at` goes back" in problems[2][0]["text"]
     assert report["ok"] is False
 
 

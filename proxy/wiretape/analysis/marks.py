@@ -18,8 +18,6 @@ from wiretape.analysis.printable import cut
 from wiretape.core.model import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from wiretape.analysis.answer import ToolCall, Transcript
 
 STALL_US = 1_000_000
@@ -71,11 +69,6 @@ class Mark:
     text: str
     calls: tuple[int, ...] = ()
     chunks: tuple[int, ...] = ()
-
-
-def marks(transcripts: Iterable[Transcript]) -> dict[int, tuple[Mark, ...]]:
-    """The marks of each interaction, by its number; an empty tuple where there are none."""
-    return {each.interaction.number: marks_of(each) for each in transcripts}
 
 
 def marks_of(transcript: Transcript) -> tuple[Mark, ...]:

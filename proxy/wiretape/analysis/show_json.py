@@ -1,4 +1,4 @@
-"""`show --json`: a cassette as one JSON object, in the shape that DESIGN.md fixes.
+"""`show --json`: a cassette as one JSON object, whose members other programs rely on.
 
 Knows the shape; everything in it comes from the transcripts.
 """

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from wiretape.analysis.answer import Part
+from wiretape.analysis.answer import SAID, Part
 from wiretape.analysis.events import MISSING, EventKind, compact_json, finite
 from wiretape.analysis.marks import marks_of
 from wiretape.analysis.question import path_of
@@ -78,8 +78,6 @@ _WEIGHT = (
 )
 """What a chunk that brought several things is: the first of these."""
 
-_SPOKEN = frozenset({Part.CONTENT, Part.REASONING, Part.REFUSAL, Part.TOOL_CALL})
-
 
 def event_rows(cassette: Cassette) -> Iterator[dict[str, Any]]:
     """One object for each event, in the order of interactions, as JSON values.
@@ -137,7 +135,7 @@ def chunk_rows(cassette: Cassette) -> Iterator[dict[str, Any]]:
                 "gap_s": None if before_us is None else (chunk.at_us - before_us) / 1e6,
                 "size": len(chunk.data),
                 "kind": kind,
-                "text": "".join(span.text for span in brought if span.part in _SPOKEN) or None,
+                "text": "".join(span.text for span in brought if span.part in SAID) or None,
                 "data": chunk.data,
             }
             before_us = chunk.at_us

@@ -1,7 +1,7 @@
-"""Entries as text, in the cassette format, version 1 (DESIGN, "Cassette format").
+"""Entries as text, in the cassette format, version 1.
 
 Knows the layout of every entry; opens no file. Whatever it writes for one entry stands by itself:
-cut anywhere, it can be told from a whole one (see `loader`), because a chunk and an end are one
+cut anywhere, it can be told from a whole one (see `torn`), because a chunk and an end are one
 line each, a response ends with its headers in braces, and a request ends with its headers too
 unless its Content-Length tells how long a body follows them.
 """

@@ -214,7 +214,7 @@ secrets = together(
     setting(
         "--keep-secrets",
         is_flag=True,
-        help="Leave well-known keys, tokens and passwords in bodies as they are.",
+        help="Leave well-known keys, tokens and passwords as they are, but in credential headers.",
     ),
 )
 listen = setting(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from wiretape.core.model import Cassette
 
 _WIDTH_WHEN_PIPED = 100
-_WARNED = re.compile(r"interaction (\d+) ")
+_UNFINISHED = re.compile(r"interaction (\d+) has no end")
 
 
 @click.command(cls=Configured)
@@ -94,19 +94,14 @@ def _checked(path: Path, redactor: Redactor) -> dict[str, Any]:
 
 
 def _problems(cassette: Cassette) -> list[dict[str, Any]]:
-    problems: list[dict[str, Any]] = [
-        {"kind": "torn", "text": warning} for warning in cassette.warnings
-    ]
-    warned = set(_WARNED.findall(" ".join(cassette.warnings)))
-    problems += [
-        {
-            "kind": "torn",
-            "interaction": each.number,
-            "text": f"interaction {each.number} has no end: its recording was cut off",
-        }
-        for each in cassette.interactions()
-        if each.end is None and str(each.number) not in warned
-    ]
+    problems: list[dict[str, Any]] = []
+    for warning in cassette.warnings:
+        unfinished = _UNFINISHED.fullmatch(warning)
+        if unfinished:
+            number, text = int(unfinished[1]), f"{warning}: its recording was cut off"
+            problems.append({"kind": "torn", "interaction": number, "text": text})
+        else:
+            problems.append({"kind": "format", "text": warning})
     return problems
 
 

@@ -23,7 +23,7 @@ MAX_SHOWN = 5
 
 
 class Reason(enum.StrEnum):
-    """Why there is no answer; DESIGN words, also in the header `Wiretape-Miss`."""
+    """Why there is no answer; also the words in the header `Wiretape-Miss`."""
 
     NO_MATCH = "no-match"
     EXHAUSTED = "exhausted"

@@ -32,7 +32,7 @@ class Outcome(enum.Enum):
 
 
 class Mode(enum.Enum):
-    """What the proxy does with a request; DESIGN words, also on the command line."""
+    """What the proxy does with a request; also the words of the command line."""
 
     RECORD = "record"
     REPLAY = "replay"

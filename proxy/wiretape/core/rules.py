@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Repeat(enum.Enum):
-    """What a request gets once all its recordings are used; DESIGN words."""
+    """What a request gets once all its recordings are used; also the words of the command line."""
 
     NONE = "none"
     LAST = "last"

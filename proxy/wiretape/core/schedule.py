@@ -1,7 +1,7 @@
 """When each recorded step is delivered: a state machine of (now, events) in, due steps out.
 
 It reads no clock and awaits nothing: times are nanoseconds of any monotonic clock of the caller's.
-The rules are those of DESIGN.md, "Replay"; who overlapped whom is `interleave`'s affair.
+Who overlapped whom is `interleave`'s affair.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from wiretape.core.matching import Level, Match, Matcher, Miss
+from wiretape.core.matching import Key, Level, Match, Matcher, Miss
 from wiretape.core.model import Interaction, Outcome
 from wiretape.core.routing import is_metadata
 from wiretape.core.schedule import Schedule
@@ -45,9 +45,6 @@ _READ_SOON_NS = 200_000
 _READ_CHECK_NS = 50_000
 _READ_WAIT_NS = 20_000_000
 _BLIND_WAIT_NS = 1_000_000
-
-Key = tuple[int, int]
-"""An interaction of a session: (index of its cassette, its number there)."""
 
 
 @dataclass(slots=True)

@@ -11,10 +11,11 @@ from wiretape.errors import JournalError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from wiretape.core.matching import Key
     from wiretape.core.model import Mode
     from wiretape.core.routing import SessionName
     from wiretape.server.recorder import Recorder
-    from wiretape.server.replayer import Key, Replayer
+    from wiretape.server.replayer import Replayer
 
 _CLOSE_WAIT_STEP_S = 0.01
 _CLOSE_WAIT_STEPS = 500

@@ -30,6 +30,7 @@ _AT_ONCE_BYTES = 256 * 1024
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE", "TRACE", "CONNECT"})
 # Which may be sent again when nobody knows whether they have been served (RFC 9110, 9.2.2).
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+_CONNECT_TIMEOUT_S = 30.0
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _ERROR_NUMBER = re.compile(r"\[Errno (\d+)\]")
 
@@ -40,7 +41,6 @@ class Upstream:
     Args:
         base_url: http or https, with a path if need be, without a trailing slash. A user and
             password in it are sent with requests that bring no Authorization of their own.
-        connect_timeout_s: how long a connection may take to be made.
         timeout_s: how long an upstream may send nothing at all; 0 for ever.
         tls: how to check an https upstream's certificate; None for the system's way.
     """
@@ -49,7 +49,6 @@ class Upstream:
         self,
         base_url: str,
         *,
-        connect_timeout_s: float = 30.0,
         timeout_s: float = 0.0,
         tls: ssl.SSLContext | None = None,
     ) -> None:
@@ -60,7 +59,9 @@ class Upstream:
         # A client sends much the same fields with every request.
         self._fields = functools.lru_cache(maxsize=64)(self._fields_of)
         secure = parts.scheme == "https"
-        self._pool = Pool(self.base_url, connect_timeout_s, (tls or trusting()) if secure else None)
+        self._pool = Pool(
+            self.base_url, _CONNECT_TIMEOUT_S, (tls or trusting()) if secure else None
+        )
         self._patience = UpstreamPatience(timeout_s, self._pool.exchanges)
 
     async def send(

@@ -3,7 +3,7 @@ import pytest
 from unit.analysis.streams import CHAT, JSON, call_delta, chat_chunk, dumped, interaction, sse
 from wiretape.analysis.answer import ToolCall
 from wiretape.analysis.events import parse_json
-from wiretape.analysis.marks import MarkKind, marks, marks_of, refines, repeats
+from wiretape.analysis.marks import MarkKind, marks_of, refines, repeats
 from wiretape.analysis.transcript import transcript
 from wiretape.core.model import Outcome
 
@@ -180,11 +180,6 @@ def test_a_stall_is_over_a_second_and_over_ten_usual_gaps(times_ms, stalls):
 def test_events_in_several_chunks_are_counted():
     (mark,) = found([TALK[0][:9], TALK[0][9:] + TALK[2][:9], TALK[2][9:]])
     assert (mark.kind, mark.text) == (MarkKind.SPLIT_EVENTS, "2 events came in several chunks")
-
-
-def test_marks_come_by_interaction_number():
-    read = [transcript(interaction(TALK, number=number)) for number in (1, 4)]
-    assert marks(read) == {1: (), 4: ()}
 
 
 def test_a_request_that_is_no_conversation_needs_no_finish():
