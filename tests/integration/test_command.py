@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import signal
 import socket
@@ -14,7 +13,6 @@ from support.command import serving, wiretape
 from support.upstream import head, scripted_upstream
 from support.wire import ask, ask_json
 from wiretape import __version__
-from wiretape.cli import main
 
 CASSETTES = Path(__file__).parents[2] / "cassettes"
 OK = head("200 OK", "Content-Length: 2") + b"ok"
@@ -95,19 +93,6 @@ def test_bad_input_is_one_clear_line_and_exit_2(
     assert words in line
 
 
-def test_what_may_not_be_read_is_one_clear_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
-    def refuse(path: Path) -> bool:
-        raise PermissionError(errno.EACCES, "Permission denied", str(path))
-
-    monkeypatch.setattr(Path, "exists", refuse)
-    with pytest.raises(SystemExit, match="2"):
-        main(["show", "private/x.yaml"])
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line == "wiretape: error: [Errno 13] Permission denied: 'private/x.yaml'"
-
-
 def test_an_address_in_use_is_said(tmp_path: Path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -117,6 +102,14 @@ def test_an_address_in_use_is_said(tmp_path: Path):
     assert result.returncode == 2
     assert f"cannot listen on {address}: address already in use" in result.stderr
     assert "--listen" in result.stderr
+
+
+def test_a_name_that_no_host_can_have_is_said(tmp_path: Path):
+    result = wiretape("record", "--listen", "ü..x:1", cwd=tmp_path)
+    assert result.returncode == 2
+    warning, error = result.stderr.splitlines()
+    assert warning.startswith("wiretape: warning: ")
+    assert error.startswith("wiretape: error: cannot listen on ü..x:1: ")
 
 
 def test_settings_come_from_flags_then_environment_then_pyproject(tmp_path: Path):

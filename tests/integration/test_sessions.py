@@ -262,6 +262,21 @@ async def test_a_name_too_long_for_a_path_is_400(mode: str, proxy: Proxy, tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
+async def test_what_another_process_records_once_is_replayed_when_it_is_there(proxy: Proxy):
+    async with (
+        scripted_upstream(echo) as upstream,
+        proxy("once", upstream=upstream.url) as late,
+    ):
+        async with proxy("once", upstream=upstream.url) as first:
+            recorded = await ask(first.url, "GET", "/@c/1")
+            refused = await ask(late.url, "GET", "/@c/1")
+        replayed = await ask(late.url, "GET", "/@c/1")
+    assert (refused.status, b"is being recorded" in refused.body) == (400, True)
+    assert replayed.body == recorded.body
+    assert replayed.header("Wiretape-Match") == "exact"
+    assert len(upstream.seen) == 1
+
+
 async def test_who_closes_a_closed_session_does_not_close_the_next(proxy: Proxy, tmp_path: Path):
     async with scripted_upstream(echo) as upstream, proxy("record", upstream=upstream.url) as tape:
         sessions = tape.app.sessions

@@ -249,21 +249,27 @@ class Journal:
 
     def _check_continued(self) -> None:
         """Fail if somebody changed the cassette since it was copied, rather than undo that."""
-        if self._continued is None:
+        then = self._continued
+        if then is None:
             return
-        with suppress(FileNotFoundError):
+        try:
             now = self.path.stat()
-            then = self._continued
-            if (now.st_ino, now.st_size, now.st_mtime_ns) != (
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            same, how = False, f"can no longer be read ({why(error)})"
+        else:
+            same = (now.st_ino, now.st_size, now.st_mtime_ns) == (
                 then.st_ino,
                 then.st_size,
                 then.st_mtime_ns,
-            ):
-                raise self._failed(
-                    "the cassette was changed while it was being continued, so it was left as it"
-                    f" is; the recording is in {self.part_path}: `wiretape recover` makes it a"
-                    " cassette of its own",
-                )
+            )
+            how = "was changed while it was being continued"
+        if not same:
+            raise self._failed(
+                f"the cassette {how}, so it was left as it is; the recording is in"
+                f" {self.part_path}: `wiretape recover` makes it a cassette of its own",
+            )
 
     def _publish(self) -> None:
         try:

@@ -17,7 +17,7 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import HttpProcessingError, HttpRequestParser, StreamWriter
 
 from wiretape.server.clock import monotonic_ns
-from wiretape.server.downstream import Downstream, error_answer
+from wiretape.server.downstream import Downstream, error_answer, unsent_bytes
 from wiretape.server.parsing import OPTIONS, complaint
 from wiretape.server.request import Request
 
@@ -73,6 +73,11 @@ class ClientConnection(BaseProtocol):
     def answering(self) -> bool:
         """Whether a request that came on it is being answered."""
         return self._task is not None
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """Another value after each request, and after more of an answer has reached the client."""
+        return self.asked, 0 if self.transport is None else unsent_bytes(self.transport)
 
     async def drain(self) -> None:
         """Wait until the client has read enough for more to be sent, or is gone.

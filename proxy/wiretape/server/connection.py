@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from aiohttp.http import RawResponseMessage
 
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
+_LOWEST_STATUS = 100
 _SWITCHING_PROTOCOLS = 101
 _INTERIM = range(100, 200)
 
@@ -182,6 +183,9 @@ class UpstreamConnection(asyncio.Protocol):
                 message = self._parse(head)
             except HttpProcessingError as error:
                 exchange.fail(f"its response is not HTTP: {complaint(error)}")
+                return b""
+            if message.code < _LOWEST_STATUS:
+                exchange.fail(f"its response is not HTTP: status {message.code}")
                 return b""
             self._should_close = message.should_close or message.upgrade
             if message.code not in _INTERIM or message.code == _SWITCHING_PROTOCOLS:

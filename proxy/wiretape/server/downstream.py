@@ -158,7 +158,7 @@ class Downstream:
         # A reset overtakes and voids what is still unsent, so wait, for a bounded time, until
         # nothing is.
         for _ in range(_RESET_WAIT_STEPS):
-            if transport.is_closing() or not (transport.get_write_buffer_size() or _unsent(sock)):
+            if transport.is_closing() or not unsent_bytes(transport):
                 break
             await asyncio.sleep(_RESET_WAIT_STEP_S)
         if not transport.is_closing():
@@ -228,9 +228,12 @@ def _one_line(value: str) -> str:
     return value.translate({10: " ", 13: " ", 0: " "}) if not value.isprintable() else value
 
 
-def _unsent(sock: socket.socket) -> int:
+def unsent_bytes(transport: asyncio.WriteTransport) -> int:
+    """How much of what was written has not reached the client's machine, as far as is known."""
+    waiting = transport.get_write_buffer_size()
+    sock: socket.socket | None = transport.get_extra_info("socket")
     try:
-        raw = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
+        raw = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0\0\0\0") if sock else b""
     except OSError:
-        return 0
-    return int.from_bytes(raw, "little")
+        return waiting
+    return waiting + int.from_bytes(raw, "little")

@@ -5,11 +5,17 @@ Filled by a `connection`, read by whoever passes it on. Knows no request and no 
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
 from wiretape.core.model import Headers, Outcome
-from wiretape.server.framing import Batch, BodyDecoder, Framing, FramingError
+from wiretape.server.framing import (
+    NO_BODY_STATUSES,
+    Batch,
+    BodyDecoder,
+    Framing,
+    FramingError,
+    declared_bytes,
+)
 from wiretape.server.headers import from_raw
 
 if TYPE_CHECKING:
@@ -20,10 +26,6 @@ if TYPE_CHECKING:
 
 UNTAKEN_LIMIT_BYTES = 64 * 1024
 """Reading stops when this much waits for a slow client, and goes on when it has been taken."""
-
-_NO_BODY_STATUSES = frozenset(
-    {HTTPStatus.SWITCHING_PROTOCOLS, HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
-)
 
 
 class Source(Protocol):
@@ -204,7 +206,11 @@ class Exchange:
         self.status = message.code
         self.reason = message.reason or ""
         self.headers = from_raw(message.raw_headers)
-        self.framing, length = self._framing(message)
+        try:
+            self.framing, length = self._framing(message)
+        except FramingError as error:
+            self.fail(str(error))
+            return
         self._decoder = BodyDecoder(self.framing, length)
         if self.framing is Framing.UNTIL_CLOSE and "Connection" not in message.headers:
             # Said, so that the recording tells this framing from one that was left open.
@@ -272,9 +278,11 @@ class Exchange:
             self._waiter = None
 
     def _framing(self, message: RawResponseMessage) -> tuple[Framing, int]:
-        if self._skip_body or message.code in _NO_BODY_STATUSES:
+        if self._skip_body or message.code in NO_BODY_STATUSES:
             return Framing.NONE, 0
         if message.chunked:
             return Framing.CHUNKED, 0
         length = message.headers.get("Content-Length", "")
-        return (Framing.LENGTH, int(length)) if length.isdecimal() else (Framing.UNTIL_CLOSE, 0)
+        if not length.isdecimal():
+            return Framing.UNTIL_CLOSE, 0
+        return Framing.LENGTH, declared_bytes(length)

@@ -20,6 +20,10 @@ _LINE_LIMIT_BYTES = 16 * 1024
 
 
 LAST_CHUNK = b"0\r\n\r\n"
+NO_BODY_STATUSES = frozenset({101, 204, 304})
+"""After these no body comes, whatever the head says (and after any other 1xx, no answer yet)."""
+
+_MOST_DIGITS = 18
 
 
 class Framing(enum.Enum):
@@ -33,6 +37,18 @@ class Framing(enum.Enum):
 
 class FramingError(ValueError):
     """The peer's chunked coding is broken."""
+
+
+def declared_bytes(content_length: str) -> int:
+    """What a Content-Length says, in digits.
+
+    Raises:
+        FramingError: more than any body has.
+    """
+    digits = content_length.lstrip("0")
+    if len(digits) > _MOST_DIGITS:
+        raise FramingError(f"a body cannot have a length of {len(digits)} digits")
+    return int(digits or "0")
 
 
 class _BrokenAtError(FramingError):

@@ -47,7 +47,7 @@ class Listener:
 
     def idle(self) -> list[tuple[ClientConnection, object]]:
         """The connections on which nothing is being answered, as `ClientPatience` wants them."""
-        return [(each, each.asked) for each in self._connections if not each.answering]
+        return [(each, each.progress) for each in self._connections if not each.answering]
 
     def stop(self) -> None:
         """Take no more connections, and no more requests on those that there are."""

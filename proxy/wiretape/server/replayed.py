@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from wiretape.core.model import Outcome, header
 from wiretape.server.downstream import error_answer
-from wiretape.server.framing import Framing, chunks_in_parts, encode_pieces
+from wiretape.server.framing import NO_BODY_STATUSES, Framing, chunks_in_parts, encode_pieces
 from wiretape.server.headers import INTERACTION_HEADER, MATCH_HEADER, without_marks
 
 if TYPE_CHECKING:
@@ -130,7 +130,11 @@ def replay_framing(interaction: Interaction) -> Framing:
     A cassette written by hand need say nothing: it is streamed in chunks then.
     """
     response = interaction.response
-    if response is None or response.status in {204, 304} or interaction.request.method == "HEAD":
+    if (
+        response is None
+        or response.status in NO_BODY_STATUSES
+        or interaction.request.method == "HEAD"
+    ):
         return Framing.NONE
     if "chunked" in (header(response.headers, "transfer-encoding") or "").lower():
         return Framing.CHUNKED

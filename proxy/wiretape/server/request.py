@@ -10,6 +10,7 @@ from aiohttp import EMPTY_PAYLOAD
 from aiohttp.http import HttpProcessingError
 
 from wiretape.core.model import Body
+from wiretape.server.framing import FramingError, declared_bytes
 from wiretape.server.parsing import complaint
 
 if TYPE_CHECKING:
@@ -59,9 +60,16 @@ class Request:
 
     @property
     def declared_length(self) -> int | None:
-        """How many bytes its head says that its body has."""
+        """How many bytes its head says that its body has.
+
+        Raises:
+            BrokenBodyError: more than any body has.
+        """
         length = self.fields.get("Content-Length")
-        return None if length is None else int(length)
+        try:
+            return None if length is None else declared_bytes(length)
+        except FramingError as error:
+            raise BrokenBodyError(str(error)) from None
 
     @property
     def waits_to_go_on(self) -> bool:

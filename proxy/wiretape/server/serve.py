@@ -170,8 +170,10 @@ async def start(settings: Settings) -> Running:
         listen = settings.listen
         try:
             port = await listener.start(listen.host, listen.port, tls)
-        except OSError as error:
-            reason = os.strerror(error.errno) if error.errno else str(error)
+        except (OSError, UnicodeError) as error:
+            # A failed look-up's number is none of the system's, and its text is its own.
+            number = error.errno if isinstance(error, OSError) else None
+            reason = os.strerror(number) if number and number > 0 else _said(error)
             raise UsageError(
                 f"cannot listen on {listen}: {reason.lower()};"
                 " choose another address with --listen (port 0: any free one)"
@@ -180,6 +182,10 @@ async def start(settings: Settings) -> Running:
         await app.close()
         raise
     return Running(app, listener, Address(listen.host, port))
+
+
+def _said(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 @contextlib.asynccontextmanager

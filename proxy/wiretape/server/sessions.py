@@ -20,6 +20,7 @@ from wiretape.cassette.library import (
     timestamp_name,
 )
 from wiretape.cassette.loader import load
+from wiretape.cassette.partfile import is_held
 from wiretape.core.model import Mode
 from wiretape.core.routing import DEFAULT_SESSION, SessionName
 from wiretape.errors import (
@@ -179,6 +180,10 @@ class Sessions:
         if mode is Mode.ONCE:
             assert path is not None  # noqa: S101  only a replay has no path of its own
             mode = Mode.REPLAY if path.exists() else Mode.RECORD
+            part = part_path_of(path)
+            if mode is Mode.RECORD and part.exists() and is_held(part):
+                # Or it would be recorded once more after another process has done so.
+                raise CassetteBusyError(path)
         session = Session(name, mode, path)
         continues = mode is Mode.NEW_EPISODES
         if continues and path is not None:

@@ -188,6 +188,17 @@ def test_a_corrupt_cassette_is_not_continued_and_its_name_is_free_again(old):
     assert old.read_text() == OLD + "- {"
 
 
+def test_a_cassette_that_leads_nowhere_when_it_was_continued_costs_its_recording_alone(old):
+    journal, _ = Journal.append_to(old)
+    write(journal, *life(2))
+    old.unlink()
+    old.symlink_to(old)
+    with pytest.raises(JournalError, match="can no longer be read") as lost:
+        journal.close()
+    assert str(journal.part_path) in str(lost.value)
+    assert journal.part_path.exists()
+
+
 def test_a_cassette_edited_while_it_is_continued_is_not_overwritten(old):
     journal, _ = Journal.append_to(old)
     write(journal, *life(2))

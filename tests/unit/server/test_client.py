@@ -76,6 +76,18 @@ async def test_one_is_answered_when_the_one_before_is_done():
     assert not client.wire.closed
 
 
+async def test_an_answer_that_is_still_going_out_is_progress():
+    client = Client()
+    seen = [client.connection.progress]
+    await client.says(ASKS % 1)
+    seen.append(client.connection.progress)
+    for unsent_bytes in (2000, 1000):
+        client.wire.unsent_bytes = unsent_bytes
+        seen.append(client.connection.progress)
+    assert len(set(seen)) == 4
+    assert client.connection.progress == seen[-1]
+
+
 async def test_no_more_is_read_while_many_wait():
     client = Client()
     await client.says(b"".join(ASKS % number for number in range(10)))

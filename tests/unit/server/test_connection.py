@@ -60,6 +60,14 @@ async def test_a_freed_connection_carries_the_next_exchange():
     assert upstream.freed == [upstream.connection] * 3
 
 
+async def test_a_length_may_begin_with_any_number_of_zeros():
+    upstream = Upstream()
+    upstream.says(b"HTTP/1.1 200 OK\r\nContent-Length: " + b"0" * 5000 + b"2\r\n\r\nok")
+    assert upstream.exchange.framing is Framing.LENGTH
+    assert upstream.exchange.complete
+    assert upstream.freed == [upstream.connection]
+
+
 async def test_a_connection_that_is_being_closed_is_not_quiet():
     ours, theirs = socket.socketpair()
     _, connection = await asyncio.get_running_loop().create_connection(
@@ -153,6 +161,7 @@ async def test_a_connection_that_may_not_serve_again_is_closed(pieces: list[byte
         b"SSH-2.0-OpenSSH_9.6\r\n\r\n",
         b"\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+        b"HTTP/1.1 099 Odd\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 60_000,
     ],
 )
