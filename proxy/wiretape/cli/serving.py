@@ -128,7 +128,7 @@ matching = together(
     ),
     setting(
         "--ignore",
-        type=Parsed("POINTER", parse_pointer, between=r"\s+(?=/)"),
+        type=Parsed("POINTER", parse_pointer, between=r"\s*\n\s*|\s+(?=/)"),
         multiple=True,
         help="Leave this part of the body out of the comparison. Repeatable.",
     ),

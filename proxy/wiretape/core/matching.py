@@ -170,7 +170,8 @@ class Matcher:
         agreeing, items = shape.agreeing(recording.shape), len(shape.prints)
         in_place = shape.shared(recording.shape)[0] == items
         suggestion = found.suggestion
-        if suggestion and suggestion.startswith("--") and found.closest.used:
+        once = self.rules.repeat is Repeat.NONE and not is_metadata(method, target)
+        if suggestion and suggestion.startswith("--") and found.closest.used and once:
             suggestion += " --repeat last"
         return Miss(
             Reason.NO_MATCH,

@@ -48,10 +48,19 @@ def test_lists_come_from_each_place(
     assert settings(capsys)["ignore"]["value"] == ["/seed"]
     monkeypatch.setenv("WIRETAPE_IGNORE", "/a /b")
     assert settings(capsys)["ignore"]["value"] == ["/a", "/b"]
-    monkeypatch.setenv("WIRETAPE_IGNORE", "/my key")
-    assert settings(capsys)["ignore"]["value"] == ["/my key"]
+    monkeypatch.setenv("WIRETAPE_IGNORE", "/my key\n/b\n")
+    assert settings(capsys)["ignore"]["value"] == ["/my key", "/b"]
     monkeypatch.setenv("WIRETAPE_REDACT", "code \\d+\n(foo bar)\n")
     assert settings(capsys)["redact"]["value"] == ["code \\d+", "(foo bar)"]
+
+
+def test_a_line_that_is_no_value_is_refused_and_spoils_no_other(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("WIRETAPE_IGNORE", "/seed\nmodel")
+    with pytest.raises(SystemExit, match="2"):
+        main(["config", "--json"])
+    assert "not a JSON Pointer: 'model'" in capsys.readouterr().err
 
 
 def test_the_upstream_in_force_is_shown_whoever_names_it(

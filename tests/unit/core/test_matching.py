@@ -305,6 +305,11 @@ def test_where_the_closest_is_used_the_suggestion_repeats_it():
     assert isinstance(found, Miss)
     assert found.closest_used
     assert found.suggestion == "--ignore /seed --repeat last"
+    looping = matcher(chat("list the files"), repeat=Repeat.LOOP)
+    ask(looping, chat("list the files"))
+    again = ask(looping, chat("list the files", seed=1))
+    assert isinstance(again, Miss)
+    assert again.suggestion == "--ignore /seed"
     repeating = matcher(
         chat("list the files"), ignore=(parse_pointer("/seed"),), repeat=Repeat.LAST
     )
