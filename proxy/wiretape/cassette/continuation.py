@@ -35,14 +35,14 @@ def continuation(content: bytes, cassette: Cassette) -> tuple[bytes, str]:
     if own is not None and tuple(own.timeline.entries) == cassette.entries:
         return base, ""
     # What `recover` could not find its way in must not become a journal.
-    lost = not has_head(base) or entries_column(base) != read_text(text).column
-    indent = None if lost else _indent(text, cassette)
+    column = read_text(text).column
+    lost = not has_head(base) or entries_column(base) != column
+    indent = None if lost else _indent(text, cassette, " " * (column or 0))
     return (cassette_text(cassette).encode(), "") if indent is None else (base, indent)
 
 
-def _indent(text: str, cassette: Cassette) -> str | None:
-    """The spaces before an entry that can follow the text; None if none can."""
-    indent = " " * (read_text(text).column or 0)
+def _indent(text: str, cassette: Cassette, indent: str) -> str | None:
+    """The spaces before an entry, if one that stands behind them can follow the text."""
     # Whether YAML takes what follows for one more entry, and leaves those before as they were,
     # is best asked by trying.
     number = max((entry.interaction for entry in cassette.entries), default=0) + 1
