@@ -1,20 +1,9 @@
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 
 from wiretape.cli import logs
-
-
-@pytest.fixture(autouse=True)
-def root_logger() -> Iterator[None]:
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    root.handlers.clear()
-    yield
-    root.handlers[:] = before
-    root.setLevel(level)
 
 
 def test_text_names_the_program_and_what_is_above_info(capsys: pytest.CaptureFixture[str]):
