@@ -37,10 +37,7 @@ _INI = {
     "wiretape_upstream": ("string", "whom to record (default: OLLAMA_HOST, else ollama)"),
     "wiretape_secret_headers": ("linelist", "headers to redact besides the well-known ones"),
     "wiretape_redact": ("linelist", "regular expressions of secrets besides the well-known ones"),
-    "wiretape_keep_secrets": (
-        "bool",
-        "leave secrets of well-known shapes as they are",
-    ),
+    "wiretape_keep_secrets": ("bool", "leave secrets of well-known shapes as they are"),
     "wiretape_allow_unused": ("bool", "a recording that no request asked for is no failure"),
 }
 

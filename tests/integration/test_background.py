@@ -7,8 +7,10 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,7 +56,14 @@ def test_an_opening_that_was_interrupted_is_over_before_the_next_begins(
 
     with timed_out_when(opening):
         proxy.open(interrupted)
-    threading.Timer(0.1, go_on.set).start()
+    ask = asyncio.run_coroutine_threadsafe
+
+    def ask_and_go_on(work: Any, loop: asyncio.AbstractEventLoop) -> Future[Any]:
+        asked = ask(work, loop)
+        loop.call_soon_threadsafe(go_on.set)  # which comes after what was asked
+        return asked
+
+    monkeypatch.setattr(asyncio, "run_coroutine_threadsafe", ask_and_go_on)
     proxy.open(following)
 
     assert opened == ["interrupted", "done", "following"]
@@ -65,14 +74,19 @@ def test_an_opening_that_was_interrupted_is_over_before_the_next_begins(
 
 @contextmanager
 def timed_out_when(event: threading.Event) -> Iterator[None]:
-    """Interrupt the main thread, which runs this, as soon as the event is set."""
+    """Interrupt the main thread, which runs this, once the event is set."""
+    interrupted = threading.Event()
 
     def interrupt() -> None:
         event.wait()
-        os.kill(os.getpid(), signal.SIGUSR1)
+        # Again if need be: one that comes just before the main thread waits does not wake it.
+        while not interrupted.wait(0.05):
+            os.kill(os.getpid(), signal.SIGUSR1)
 
     def time_out(*_: object) -> None:
-        raise TimedOutError
+        if not interrupted.is_set():
+            interrupted.set()
+            raise TimedOutError
 
     before = signal.signal(signal.SIGUSR1, time_out)
     thread = threading.Thread(target=interrupt)

@@ -20,6 +20,7 @@ from wiretape.cassette.partfile import (
     place_of,
     read_all,
     sync_directory,
+    version_of,
     write_all,
     write_new,
 )
@@ -50,7 +51,7 @@ class Journal:
         size: int,
         *,
         indent: str = "",
-        continued: os.stat_result | None = None,
+        continued: tuple[int, int, int] | None = None,
     ) -> None:
         self.path = path
         self.part_path = part_path_of(path)
@@ -100,7 +101,7 @@ class Journal:
         indent = ""
         try:
             # Taken first, so that a change while it is read counts as one too.
-            continued = final_path.stat() if final_path.exists() else None
+            continued = version_of(final_path) if final_path.exists() else None
             content = read_bytes(final_path)
             cassette = loads(content, final_path)
             base, indent = continuation(content, cassette)
@@ -249,27 +250,20 @@ class Journal:
 
     def _check_continued(self) -> None:
         """Fail if somebody changed the cassette since it was copied, rather than undo that."""
-        then = self._continued
-        if then is None:
+        if self._continued is None:
             return
         try:
-            now = self.path.stat()
+            if version_of(self.path) == self._continued:
+                return
+            how = "was changed while it was being continued"
         except FileNotFoundError:
             return
         except OSError as error:
-            same, how = False, f"can no longer be read ({why(error)})"
-        else:
-            same = (now.st_ino, now.st_size, now.st_mtime_ns) == (
-                then.st_ino,
-                then.st_size,
-                then.st_mtime_ns,
-            )
-            how = "was changed while it was being continued"
-        if not same:
-            raise self._failed(
-                f"the cassette {how}, so it was left as it is; the recording is in"
-                f" {self.part_path}: `wiretape recover` makes it a cassette of its own",
-            )
+            how = f"can no longer be read ({why(error)})"
+        raise self._failed(
+            f"the cassette {how}, so it was left as it is; the recording is in"
+            f" {self.part_path}: `wiretape recover` makes it a cassette of its own",
+        )
 
     def _publish(self) -> None:
         try:

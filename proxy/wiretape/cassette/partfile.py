@@ -94,6 +94,16 @@ def leads_to(path: Path, file: os.stat_result) -> bool:
         return False
 
 
+def version_of(path: Path) -> tuple[int, int, int]:
+    """What is another after each change of a file: its inode, size and time of change (ns).
+
+    Raises:
+        OSError: it is not there, or cannot be reached.
+    """
+    file = path.stat()
+    return file.st_ino, file.st_size, file.st_mtime_ns
+
+
 def place_of(descriptor: int) -> str:
     """Where the file is now, as far as the system tells."""
     try:

@@ -21,7 +21,7 @@ _LINE_LIMIT_BYTES = 16 * 1024
 
 LAST_CHUNK = b"0\r\n\r\n"
 NO_BODY_STATUSES = frozenset({101, 204, 304})
-"""After these no body comes, whatever the head says (and after any other 1xx, no answer yet)."""
+"""The final responses without a body, whatever their heads say."""
 
 _MOST_DIGITS = 18
 
@@ -36,7 +36,7 @@ class Framing(enum.Enum):
 
 
 class FramingError(ValueError):
-    """The peer's chunked coding is broken."""
+    """The peer's framing is broken."""
 
 
 def declared_bytes(content_length: str) -> int:

@@ -20,6 +20,7 @@ from wiretape.server.app import App
 from wiretape.server.listener import Listener
 from wiretape.server.patience import ClientPatience
 from wiretape.server.tls import showing
+from wiretape.server.upstream import why_unreachable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -171,21 +172,14 @@ async def start(settings: Settings) -> Running:
         try:
             port = await listener.start(listen.host, listen.port, tls)
         except (OSError, UnicodeError) as error:
-            # A failed look-up's number is none of the system's, and its text is its own.
-            number = error.errno if isinstance(error, OSError) else None
-            reason = os.strerror(number) if number and number > 0 else _said(error)
             raise UsageError(
-                f"cannot listen on {listen}: {reason.lower()};"
+                f"cannot listen on {listen}: {why_unreachable(error).lower()};"
                 " choose another address with --listen (port 0: any free one)"
             ) from None
     except WiretapeError:
         await app.close()
         raise
     return Running(app, listener, Address(listen.host, port))
-
-
-def _said(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
 
 
 @contextlib.asynccontextmanager

@@ -6,14 +6,13 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from wiretape.errors import JournalError
-
 if TYPE_CHECKING:
     from pathlib import Path
 
     from wiretape.core.matching import Key
     from wiretape.core.model import Mode
     from wiretape.core.routing import SessionName
+    from wiretape.errors import JournalError
     from wiretape.server.recorder import Recorder
     from wiretape.server.replayer import Replayer
 
@@ -101,15 +100,13 @@ class Session:
                 raise self._closed.failure
             return self._closed.written
         recorder, replayer = self.recorder, self.replayer
-        written = failure = None
+        written = None
         try:
             written = recorder.close() if recorder is not None else None
-        except JournalError as error:
-            failure = error
-            raise
         finally:
             if replayer is not None:
                 replayer.stop()
+            failure = recorder.failure if recorder is not None else None
             self._closed = _Closed(self._report(), self.count(), self.failed(), written, failure)
             self.recorder = self.replayer = None
         return written

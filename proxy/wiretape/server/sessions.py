@@ -20,7 +20,7 @@ from wiretape.cassette.library import (
     timestamp_name,
 )
 from wiretape.cassette.loader import load
-from wiretape.cassette.partfile import is_held
+from wiretape.cassette.partfile import is_held, version_of
 from wiretape.core.model import Mode
 from wiretape.core.routing import DEFAULT_SESSION, SessionName
 from wiretape.errors import (
@@ -278,10 +278,9 @@ class Sessions:
 def _version(path: Path) -> tuple[int, ...]:
     """What is another after each change of a file; empty if it cannot be had."""
     try:
-        file = path.stat()
+        return version_of(path)
     except OSError:
         return ()
-    return file.st_ino, file.st_size, file.st_mtime_ns
 
 
 def _loaded(path: Path, _version: tuple[int, ...]) -> Cassette:

@@ -121,7 +121,7 @@ class Upstream:
             return await self._pool.connect()
         except (OSError, UnicodeError) as error:  # the latter for a name that no host can have
             outcome = Outcome.UPSTREAM_UNREACHABLE
-            raise UpstreamError(self.base_url, _why_unreachable(error), outcome) from error
+            raise UpstreamError(self.base_url, why_unreachable(error), outcome) from error
 
     async def _headed(self, exchange: Exchange) -> bool:
         """Wait for a response's head; if nobody waits any more, nothing more is to come."""
@@ -203,7 +203,8 @@ def host_field(base_url: str) -> str:
     return host if own_port else f"{host}:{port}"
 
 
-def _why_unreachable(error: OSError | UnicodeError) -> str:
+def why_unreachable(error: OSError | UnicodeError) -> str:
+    """Why an address cannot be connected to, or listened on."""
     if isinstance(error, UnicodeError):
         return f"its name is none that a host can have: {error}"
     if isinstance(error, ssl.SSLCertVerificationError):
