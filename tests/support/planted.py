@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 
 def _random_looking(length: int, salt: int) -> str:
     letters = "aB3dE5gH1jK2mN4pQ6rS8tU0vW7xY9zC"
@@ -66,3 +68,27 @@ def grep(secret: str, content: bytes) -> bool:
     if "PRIVATE KEY" in secret:
         return any(line.encode() in content for line in secret.split("\n")[1:-1])
     return secret.encode() in content or secret[len(secret) // 3 :].encode() in content
+
+
+def escaping(characters: str, *, in_hex: bool = True):
+    """A function that writes JSON as the encoders do which escape more than JSON asks for."""
+
+    def encode(document: object, **how: object) -> str:
+        text = json.dumps(document, **how)  # type: ignore[arg-type]
+        for character in characters:
+            text = text.replace(
+                character, f"\\u{ord(character):04X}" if in_hex else f"\\{character}"
+            )
+        return text
+
+    return encode
+
+
+ENCODERS = {
+    "plain": json.dumps,
+    "slashes, as PHP": escaping("/", in_hex=False),
+    "numbers, as .NET": escaping("+&<>'`"),
+    "numbers, as Go and Gson": escaping("<>&='"),
+    "more than any": escaping("+&<>'=/@?;"),
+}
+"""What writes JSON with one choice of escapes or another, where none is needed."""

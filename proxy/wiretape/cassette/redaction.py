@@ -111,7 +111,7 @@ class Redactor:
     def for_comparison(
         self, target: str, headers: Headers, body: Body
     ) -> tuple[str, Headers, Body]:
-        """A live or recorded request's parts, such that one secret is like any other of its kind.
+        """A live or recorded request's parts, such that one secret is like any other.
 
         The recorded request may have been written before its secrets were redacted.
         """

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wiretape.cassette.escapes import unescaped
 from wiretape.errors import UsageError
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ _SHAPES: tuple[tuple[str, bytes], ...] = (
     ),
     (
         "parameter",
-        rb"(?:[?&;]|\\u0026|%26|%3[Ff])"
+        rb"(?:[?&;]|%26|%3[Ff])"
         + _NAMES
         + rb"(?:=|%3[Dd])(?!REDA|[{$<])((?:[^\s&#\"'<>\\%]|%(?!26|23)){8,})",
     ),
@@ -114,14 +115,15 @@ _SUSPECT = re.compile(
             rb"b" + _A_BEARER,
             rb"B" + _A_BEARER,
             rb"z(?<=uthoriz)(?!ation[\\\"'\s:=]{0,9}[^\\\"'\s:=Bb])",
-            *(
-                sign + _A_PARAMETER
-                for sign in (rb"\?", rb"&", rb";", rb"%(?:26|3[Ff])", rb"\\u0026")
-            ),
+            *(sign + _A_PARAMETER for sign in (rb"\?", rb"&", rb";", rb"%(?:26|3[Ff])")),
         )
     )
 )
-_STAND_INS = re.compile(rb"REDACTED-(?:[a-z]+-)*?[a-z]+-x+")
+# A short secret's stand-in is cut off, of four bytes or more.
+_STAND_INS = re.compile(
+    rb"REDA(?:CTED-(?:[a-z]+-)*?[a-z]+-x+"
+    rb"|(?:C|CT|CTE|CTED(?:-[a-z]*){0,3})(?![A-Za-z-])|(?![A-Za-z-]))"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +150,13 @@ def stand_in(kind: str, length: int) -> bytes:
 
 
 def same_for_all_lengths(content: bytes) -> bytes:
-    """Bytes in which each stand-in is as long as any other of its kind."""
-    if b"REDACTED-" not in content:
+    """Bytes in which each stand-in is like any other, whatever the secret's length and kind.
+
+    A short secret's tells its length, and its kind in part or not at all.
+    """
+    if b"REDA" not in content:
         return content
-    return _STAND_INS.sub(lambda match: match[0].rstrip(b"x"), content)
+    return _STAND_INS.sub(b"REDACTED", content)
 
 
 class Secrets:
@@ -167,24 +172,34 @@ class Secrets:
 
     Attributes:
         patterns: the user's.
-        suspect: tells quickly whether bytes may hold a well-known secret; None where nothing
-            tells quickly.
+        suspect: tells quickly where the first thing is that may be a well-known secret, from a
+            position of some bytes on; None where nothing tells quickly.
     """
 
     def __init__(self, patterns: Iterable[str] = (), *, builtin: bool = True) -> None:
         self.patterns = tuple(patterns)
         self.builtin = builtin
         self._custom = [compile_pattern(pattern) for pattern in self.patterns]
-        self.suspect = None if self._custom or not builtin else _SUSPECT.search
+        self.suspect = None if self._custom or not builtin else _suspect
 
     def __bool__(self) -> bool:
         return self.builtin or bool(self._custom)
 
-    def find(self, content: bytes, start: int = 0) -> list[Found]:
-        """Every secret from a position on, in order, none inside another."""
-        found = list(_well_known(content, start)) if self.builtin else []
+    def find(self, content: bytes) -> list[Found]:
+        """Every secret, in order, none inside another; also one with escapes of JSON in it."""
+        plain = unescaped(content)
+        text = content if plain is None else plain.text
+        found = list(_well_known(text)) if self.builtin else []
         for pattern in self._custom:
-            found += _custom(pattern, content, start)
+            found += _custom(pattern, text)
+        if plain is not None:
+            found = [
+                Found(each.kind, plain.outside(each.start), plain.outside(each.end))
+                for each in found
+            ]
+            # A pattern of the user's may be meant for the bytes as they stand.
+            for pattern in self._custom:
+                found += _custom(pattern, content)
         if self._custom and len(found) > 1:
             found = _apart(found)
         return found
@@ -209,11 +224,13 @@ class Secrets:
 
 
 def _apart(found: list[Found]) -> list[Found]:
-    """Of those that overlap, the first and longest."""
+    """Of those that overlap, one of the first's kind that covers them all."""
     apart: list[Found] = []
     for each in sorted(found, key=lambda each: (each.start, -each.end)):
         if not apart or each.start >= apart[-1].end:
             apart.append(each)
+        elif each.end > apart[-1].end:
+            apart[-1] = Found(apart[-1].kind, apart[-1].start, each.end)
     return apart
 
 
@@ -236,10 +253,20 @@ _KINDS = ("", *(kind for kind, _ in _SHAPES))
 _KNOWN = re.compile(b"|".join(shape for _, shape in _SHAPES))
 
 
-def _well_known(content: bytes, start: int) -> Iterator[Found]:
+def _suspect(content: bytes, start: int = 0) -> int | None:
+    plain = unescaped(content)
+    if plain is None:
+        match = _SUSPECT.search(content, start)
+        return match and match.start()
+    match = _SUSPECT.search(plain.text, plain.inside(start))
+    return match and plain.outside(match.start())
+
+
+def _well_known(content: bytes) -> Iterator[Found]:
     # Trying every shape at a byte takes microseconds: it is done only where one may begin. What
     # the end cuts off may not, and the line break tells so.
-    for suspect in _SUSPECT.finditer(content + b"\n", start):
+    start = 0
+    for suspect in _SUSPECT.finditer(content + b"\n"):
         position = max(start, suspect.start() - CONTEXT_BYTES)
         while position <= suspect.end():
             match = _KNOWN.match(content, position)
@@ -252,9 +279,9 @@ def _well_known(content: bytes, start: int) -> Iterator[Found]:
         start = position
 
 
-def _custom(pattern: re.Pattern[bytes], content: bytes, start: int) -> Iterator[Found]:
+def _custom(pattern: re.Pattern[bytes], content: bytes) -> Iterator[Found]:
     group: str | int = "secret" if "secret" in pattern.groupindex else min(pattern.groups, 1)
-    for match in pattern.finditer(content, start):
+    for match in pattern.finditer(content):
         first, end = match.span(group)
         if end > first and not content[first:end].startswith(b"REDA"):
             yield Found(CUSTOM, first, end)

@@ -340,7 +340,7 @@ def none_in(secrets: Secrets, content_type: str, pieces: Pieces) -> bool:
     grown: dict[bytes, bytes] = {}
     for match in texts:
         grown[match[1]] = grown.get(match[1], b"") + match[2]
-    return not any(map(suspect, grown.values()))
+    return all(suspect(text) is None for text in grown.values())
 
 
 def _is_streamed(content_type: str) -> bool:

@@ -25,7 +25,7 @@ LONGEST_BYTES = 8 * 1024
 # their length as written, when a secret in them is replaced.
 _LAYOUT = re.compile(rb"[^ -~]+(?:data: ?)?")
 # The beginning of an escape says not yet whether the secret goes on.
-_UNDECIDED_BYTES = 4
+_UNDECIDED_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +129,7 @@ class Lane:
         start = max(self._settled, len(self.text) - WATCHED_BYTES - new_bytes)
         if self._secrets.suspect is None:
             return start
-        match = self._secrets.suspect(self.text, start)
-        return match and match.start()
+        return self._secrets.suspect(self.text, start)
 
     def _replace(self, found: Found) -> list[Written]:
         touched = []

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.planted import PLANTED, grep
+from support.planted import ENCODERS, PLANTED, grep
 from wiretape.cassette import secrets as secrets_module
+from wiretape.cassette.escapes import Unescaped
 from wiretape.cassette.secrets import Found, Secrets, same_for_all_lengths, stand_in
 from wiretape.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SECRETS = Secrets()
 
@@ -26,14 +31,43 @@ def test_every_shape_is_found_wherever_it_stands(name: str, around: str):
     assert SECRETS.redact(redacted) == redacted
 
 
+@pytest.mark.parametrize("encoder", ENCODERS)
 @pytest.mark.parametrize("name", PLANTED)
-def test_every_shape_is_found_in_json_and_in_json_inside_json(name: str):
+def test_every_shape_is_found_in_json_and_in_json_inside_json(name: str, encoder: str):
     text, secret = PLANTED[name]
-    for content in (json.dumps({"a": text}), json.dumps({"a": json.dumps({"b": text})})):
-        redacted = SECRETS.redact(content.encode())
-        assert not grep(secret, redacted)
-        assert not grep(json.dumps(secret)[1:-1], redacted)
-        assert json.loads(redacted).keys() == {"a"}
+    encode = ENCODERS[encoder]
+    once = encode({"a": text})
+    inside = {"a": text}
+    redacted = SECRETS.redact(once.encode())
+    assert len(redacted) == len(once)
+    assert not grep(secret, json.loads(redacted)["a"].encode())
+    assert json.loads(redacted).keys() == inside.keys()
+    redacted = SECRETS.redact(encode({"b": encode(inside)}).encode())
+    assert not grep(secret, json.loads(json.loads(redacted)["b"])["a"].encode())
+    assert SECRETS.find(redacted) == []
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_secret_compares_alike_however_json_writes_it(name: str, encoder: str):
+    text, _ = PLANTED[name]
+
+    def compared(encode: Callable[[object], str]) -> object:
+        return json.loads(same_for_all_lengths(SECRETS.redact(encode({"a": text}).encode())))
+
+    assert compared(ENCODERS[encoder]) == compared(json.dumps)
+
+
+def test_a_pattern_of_the_users_may_be_meant_for_the_text_or_for_its_bytes():
+    content = rb'{"a":"id\/4711 and x"}'
+    for pattern in (r"id/(\d+)", r"id\\/(\d+)"):
+        assert Secrets([pattern]).find(content) == [Found("custom", 10, 14)]
+    assert Secrets(["id/4711"]).redact(content) == b'{"a":"REDACTED and x"}'
+
+
+def test_of_two_secrets_that_overlap_no_end_stays():
+    found = Secrets(["b.*d", "a.*c"]).find(b"-abcd-")
+    assert found == [Found("custom", 1, 5)]
 
 
 @pytest.mark.parametrize(
@@ -69,6 +103,9 @@ FRAGMENTS = [
     *(text[:cut] for text, _ in PLANTED.values() for cut in (8, 40, 400)),
     *" \"'\\n/.:@?&=-_%AzJ9",
     "\\u0026token=",
+    "\\u003D",
+    "\\/",
+    "\\u002",
     "%3Fkey%3D",
     "?key=%2Babc%2Fdefgh",
     "glpat-1.",
@@ -88,7 +125,12 @@ FRAGMENTS = [
 def test_the_quick_look_misses_nothing(text: str):
     content = text.encode()
     known = secrets_module._KNOWN  # noqa: SLF001  what is found without the quick look
-    found = [match.span(match.lastindex or 0) for match in known.finditer(content)]
+    plain = Unescaped(content)
+    found = [
+        (plain.outside(match.start(match.lastindex)), plain.outside(match.end(match.lastindex)))
+        for match in known.finditer(plain.text)
+        if match.lastindex
+    ]
     assert [(each.start, each.end) for each in SECRETS.find(content)] == found
 
 
@@ -119,6 +161,19 @@ def test_stand_ins_of_any_length_compare_alike():
     assert one != other
     assert same_for_all_lengths(one) == same_for_all_lengths(other)
     assert same_for_all_lengths(b"nothing") == b"nothing"
+
+
+@pytest.mark.parametrize("kind", ["password", "parameter", "private-key", "custom"])
+def test_stand_ins_of_short_secrets_compare_alike(kind: str):
+    for length in range(4, 40):
+        content = b"http://al:" + stand_in(kind, length) + b"@h/ and REDACTING, REDA-B, PREDATOR"
+        compared = same_for_all_lengths(content)
+        assert compared == b"http://al:REDACTED@h/ and REDACTING, REDA-B, PREDATOR"
+
+
+def test_what_follows_a_stand_in_is_compared():
+    one, other = (SECRETS.redact(b"ghp_" + b"a1" * 18 + end) for end in (b"-one", b"-two"))
+    assert same_for_all_lengths(one) != same_for_all_lengths(other)
 
 
 def test_the_users_patterns_say_which_part_is_secret():
@@ -189,6 +244,10 @@ def test_long_hostile_text_takes_no_long_time():
         b"eyJ.",
         b"%3F",
         b"Bearer a",
+        b"\\",
+        b"\\u0026",
+        b"\\/",
+        b"\\\\/sk-",
     ):
         content = piece * 20_000
         assert len(SECRETS.redact(content)) == len(content)

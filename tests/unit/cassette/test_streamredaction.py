@@ -3,32 +3,38 @@ from __future__ import annotations
 import json
 import random
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 
-from support.planted import PLANTED, grep
+from support.planted import ENCODERS, PLANTED, grep
 from wiretape.cassette.secrets import Secrets
 from wiretape.cassette.streamredaction import StreamRedactor, none_in
 from wiretape.cassette.watched import Written
 from wiretape.cassette.writer import chunk_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Encoder = Callable[..., str]
 
 SECRETS = Secrets()
 STREAM = "text/event-stream"
 TRIALS = 12
 
 
-def event(text: str, number: int = 0) -> bytes:
+def event(text: str, number: int = 0, encode: Encoder = json.dumps) -> bytes:
     payload = {"id": f"c-{number}", "choices": [{"index": 0, "delta": {"content": text}}]}
-    return b"data: " + json.dumps(payload, separators=(",", ":")).encode() + b"\n\n"
+    return b"data: " + encode(payload, separators=(",", ":")).encode() + b"\n\n"
 
 
-def native(text: str, number: int = 0) -> bytes:
+def native(text: str, number: int = 0, encode: Encoder = json.dumps) -> bytes:
     payload = {
         "created_at": f"2026-11-22T10:31:02.{number * 7919}Z",
         "message": {"role": "assistant", "content": text},
         "done": False,
     }
-    return json.dumps(payload, separators=(",", ":")).encode() + b"\n"
+    return encode(payload, separators=(",", ":")).encode() + b"\n"
 
 
 def text_of(line: bytes) -> str:
@@ -67,16 +73,18 @@ class Journal:
             self.chunks[place] = again.safe
 
 
+@pytest.mark.parametrize("encoder", ENCODERS)
 @pytest.mark.parametrize("name", PLANTED)
-def test_a_secret_spread_over_events_is_redacted_as_in_one_piece(name: str):
+def test_a_secret_spread_over_events_is_redacted_as_in_one_piece(name: str, encoder: str):
     text, secret = PLANTED[name]
+    encode = ENCODERS[encoder]
     whole = f"Here it is: {text} and that was it, thanks a lot for asking."
-    wanted = json.loads(SECRETS.redact(json.dumps(whole).encode()))
+    wanted = json.loads(SECRETS.redact(encode(whole).encode()))
     for seed in range(TRIALS):
         dice = random.Random(seed)
         spell = native if seed % 2 else event
         tokens = cut(whole, dice, 3 + seed)
-        wire = [spell(token, index // 5) for index, token in enumerate(tokens)]
+        wire = [spell(token, index // 5, encode) for index, token in enumerate(tokens)]
         content_type = ("application/x-ndjson", "application/json-seq", STREAM, STREAM.title())[
             seed % 4
         ]
@@ -89,13 +97,15 @@ def test_a_secret_spread_over_events_is_redacted_as_in_one_piece(name: str):
         assert not grep(secret, b"".join(map(str.encode, map(text_of, journal.chunks))))
 
 
+@pytest.mark.parametrize("encoder", ENCODERS)
 @pytest.mark.parametrize("name", PLANTED)
 @pytest.mark.parametrize("content_type", [STREAM, "text/plain", "application/json"])
 def test_a_secret_cut_anywhere_in_the_bytes_is_redacted_as_in_one_piece(
-    name: str, content_type: str
+    name: str, content_type: str, encoder: str
 ):
     text, secret = PLANTED[name]
-    whole = event("Before.") + event(f"It is: {text} indeed.") + event("After.")
+    hidden = event(f"It is: {text} indeed.", encode=ENCODERS[encoder])
+    whole = event("Before.") + hidden + event("After.")
     wanted = SECRETS.redact(whole)
     assert wanted != whole
     for seed in range(TRIALS):
@@ -221,6 +231,11 @@ def in_both(key: str, text: str, number: int = 0) -> bytes:
     return b"data: " + json.dumps(payload).encode() + b"\n\n"
 
 
+def escaped(key: str, text: str, number: int = 0) -> bytes:
+    del key
+    return event(text, number, ENCODERS["more than any"])
+
+
 WORDS = (
     *("word ", "a", 'say "x" ', "a\\", "\\", 'q"', '"', "", "é", "line\n", "C:\\\\", " "),
     *("https://x.y/z?q=1", "sk-", "k-", "ey", "Bearer ", "Authorization: ", "&key=", "a" * 90),
@@ -234,7 +249,7 @@ def strange_stream(dice: random.Random) -> bytes:
     length = dice.choice([1000, 6000])
     while len(stream) < length:
         key = dice.choice(["content", "text", "arguments", "reasoning"][: dice.choice([1, 2, 4])])
-        spell = dice.choice([named, named, in_both, lambda _, text, number: native(text, number)])
+        spell = dice.choice([named, in_both, escaped, lambda _, text, number: native(text, number)])
         for number in range(dice.randint(1, 14)):
             texts = [dice.choice(WORDS)]
             if dice.random() < 0.06:
