@@ -70,11 +70,13 @@ class Document:
         head: its head.
         timeline: its entries.
         column: where the dashes of its entries stand; None where they are no block list.
+        own_layout: whether it is in the writer's, so that entries can follow its last line.
     """
 
     head: Head
     timeline: Timeline
     column: int | None
+    own_layout: bool = False
 
 
 def head_of(fields: dict[str, Node], line: int) -> Head:

@@ -94,7 +94,8 @@ def read_own_layout(text: str) -> Document | None:
         entries.read(start)
     except (_Foreign, NodeError, VersionError, ValueError):
         return None
-    return Document(head, entries.timeline, 0 if entries.timeline.entries else None)
+    column = 0 if entries.timeline.entries else None
+    return Document(head, entries.timeline, column, own_layout=True)
 
 
 def _head(lines: list[str]) -> Head:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from wiretape.cassette.continuation import continuation, indented
 from wiretape.cassette.holding import fill, hold, let_go, part_path_of, why
 from wiretape.cassette.library import PART_SUFFIX
-from wiretape.cassette.loader import cassette_name, loads, read_bytes
+from wiretape.cassette.loader import cassette_name, cassette_of, read_bytes, read_whole
 from wiretape.cassette.partfile import (
     leads_to,
     numbered,
@@ -103,8 +103,9 @@ class Journal:
             # Taken first, so that a change while it is read counts as one too.
             continued = version_of(final_path) if final_path.exists() else None
             content = read_bytes(final_path)
-            cassette = loads(content, final_path)
-            base, indent = continuation(content, cassette)
+            document = read_whole(content, final_path)
+            cassette = cassette_of(document, final_path)
+            base, indent = continuation(content, document, cassette)
         except BaseException as error:
             if not isinstance(error, CassetteNotFoundError) or recorded is None or upstream is None:
                 let_go(descriptor, final_path)

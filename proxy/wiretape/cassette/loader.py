@@ -51,19 +51,12 @@ def load(path: Path, *, tolerate_torn: bool | None = None) -> Cassette:
     return loads(read_bytes(path), path, tolerate_torn=tolerate_torn)
 
 
-def loads(
-    text: str | bytes,
-    path: Path,
-    *,
-    name: str | None = None,
-    tolerate_torn: bool | None = None,
-) -> Cassette:
+def loads(text: str | bytes, path: Path, *, tolerate_torn: bool | None = None) -> Cassette:
     """Read a cassette from its text; `path` is where it is from, for names and errors.
 
     Args:
         text: the file's content.
         path: the file.
-        name: the cassette's name; by default the file's without `.yaml` or `.yaml.part`.
         tolerate_torn: as in `load`.
 
     Raises:
@@ -72,14 +65,16 @@ def loads(
     content = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     if tolerate_torn is None:
         tolerate_torn = path.name.endswith(PART_SUFFIX)
-    warnings: tuple[str, ...] = ()
     if tolerate_torn:
         mended = read_torn(content, path)
-        document, warnings = mended.document, mended.warnings
-    else:
-        document = read_whole(content, path)
+        return cassette_of(mended.document, path, mended.warnings)
+    return cassette_of(read_whole(content, path), path)
+
+
+def cassette_of(document: Document, path: Path, warnings: tuple[str, ...] = ()) -> Cassette:
+    """The cassette that a document says; `path` gives its name, without its suffix."""
     return Cassette(
-        name=cassette_name(path) if name is None else name,
+        name=cassette_name(path),
         recorded=document.head.recorded,
         upstream=document.head.upstream,
         entries=tuple(document.timeline.entries),

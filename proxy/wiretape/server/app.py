@@ -161,6 +161,8 @@ class App:
                 downstream.answer(self._miss(session.replayer, incoming, body))
                 return
         assert self._forwarder is not None  # noqa: S101  a replay never comes here
+        if session.recorder is not None:
+            await session.recorder.open()
         take_over = partial(self._take_over, session) if self.settings.keep_reading else None
         await self._forwarder.forward(incoming, downstream, session.recorder, take_over)
 

@@ -77,7 +77,12 @@ class ClientConnection(BaseProtocol):
     @property
     def progress(self) -> tuple[int, int]:
         """Another value after each request, and after more of an answer has reached the client."""
-        return self.asked, 0 if self.transport is None else unsent_bytes(self.transport)
+        return self.asked, self.unsent_bytes
+
+    @property
+    def unsent_bytes(self) -> int:
+        """How much of what was written is still here, for the client has not read on."""
+        return 0 if self.transport is None else unsent_bytes(self.transport)
 
     async def drain(self) -> None:
         """Wait until the client has read enough for more to be sent, or is gone.

@@ -62,7 +62,7 @@ class Forwarder:
         Args:
             incoming: the request.
             downstream: takes the answer.
-            recorder: records both; None to record nothing.
+            recorder: records both, and is open; None to record nothing.
             take_over: takes over an answer whose client has left, to read it to its end; None to
                 cancel the upstream's work at once instead.
 

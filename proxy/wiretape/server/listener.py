@@ -10,6 +10,7 @@ from wiretape.server.client import ClientConnection
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
 
     from wiretape.server.client import Handle
 
@@ -56,17 +57,24 @@ class Listener:
         for each in list(self._connections):
             each.retire()
 
-    async def close(self) -> None:
-        """Stop, and close all connections; what was written has a moment to be sent."""
+    async def close(self, waits: Callable[[], bool] = lambda: False) -> None:
+        """Stop, and close all connections; what was written has a moment to be sent.
+
+        Args:
+            waits: whether clients that have not read all of their answers have more than that.
+        """
         self.stop()
         for each in list(self._connections):
             each.close()
-        for _ in range(_STEPS):
-            if not self._connections:
-                break
+        steps = 0
+        while self._connections and (steps < _STEPS or (self._unread() and waits())):
             await asyncio.sleep(_STEP_S)
+            steps += 1
         for each in list(self._connections):
             each.abort()
+
+    def _unread(self) -> bool:
+        return any(each.unsent_bytes for each in self._connections)
 
     def _connect(self) -> ClientConnection:
         return ClientConnection(self._handle, self._connections)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -83,22 +84,42 @@ class Recorder:
         self._continues = continues
         self._stops = stops
         self._journal: Journal | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._handing_over = threading.Lock()
+        self._closed = False
         self._clock = SessionClock(utc_now())
         self._last_number = 0
         self._unwritten = ""
 
-    def begin(self, method: str, target: str, headers: Headers, body: Body) -> InteractionRecorder:
-        """Record a request.
+    async def open(self) -> None:
+        """Make the journal, unless there is one; whoever asks meanwhile waits.
+
+        It takes a while to go on with a long cassette, or to recover what a crash left, and other
+        streams must not wait for it.
 
         Raises:
             CassetteBusyError: another session records under this name.
             CassetteError: the cassette to be continued cannot be read.
             JournalError: it cannot be written, and nothing may pass unrecorded.
         """
+        while self._journal is None and self.failure is None and not self._closed:
+            opening = self._opening
+            if opening is None or opening.done():
+                opening = self._opening = asyncio.create_task(asyncio.to_thread(self._open))
+                opening.add_done_callback(_retrieved)
+            await asyncio.wait([opening])  # which goes on for others, should this one leave
+            opening.result()
         if self.failure is not None and self._stops:
             raise self.failure
-        if self._journal is None and self.failure is None:
-            self._open()
+
+    def begin(self, method: str, target: str, headers: Headers, body: Body) -> InteractionRecorder:
+        """Record a request; `open` comes first.
+
+        Raises:
+            JournalError: it cannot be written, and nothing may pass unrecorded.
+        """
+        if self.failure is not None and self._stops:
+            raise self.failure
         self._last_number += 1
         self.interactions += 1
         kept = without_own(headers)
@@ -168,7 +189,7 @@ class Recorder:
             JournalError: it could not be finished; the message says where the recording is.
         """
         self.flush()
-        journal, self._journal = self._journal, None
+        journal = self._hand_out()
         if journal is None:
             if self.failure is not None:
                 raise self.failure
@@ -181,14 +202,22 @@ class Recorder:
 
     def discard(self) -> None:
         """Give the recording up; the cassette stays as it was, or missing."""
-        journal, self._journal = self._journal, None
+        journal = self._hand_out()
         if journal is not None:
             journal.discard()
 
+    def _hand_out(self) -> Journal | None:
+        """The journal, for the last time; one that is still being made is given up."""
+        with self._handing_over:
+            self._closed = True
+            journal, self._journal = self._journal, None
+        return journal
+
     def _open(self) -> None:
+        """Make the journal, in a thread."""
         try:
             if self._continues and self.path.exists():
-                self._journal, cassette = Journal.append_to(self.path)
+                journal, cassette = Journal.append_to(self.path)
                 last_us = max((entry.at_us for entry in cassette.entries), default=0)
                 since = utc_now() - cassette.recorded
                 start_us = max(last_us, round(since.total_seconds() * 1_000_000))
@@ -196,7 +225,12 @@ class Recorder:
                 self._last_number = max((e.interaction for e in cassette.entries), default=0)
             else:
                 self._clock = SessionClock(utc_now())
-                self._journal = Journal.create(self.path, self._clock.began, self._upstream)
+                journal = Journal.create(self.path, self._clock.began, self._upstream)
+            with self._handing_over:
+                if self._closed:
+                    journal.discard()
+                else:
+                    self._journal = journal
         except CassetteBusyError:
             raise
         except JournalError as error:
@@ -210,6 +244,11 @@ class Recorder:
             _log.error("recording stopped, and so does traffic: %s", error)
             raise error
         _log.error("recording stopped, traffic goes on unrecorded: %s", error)
+
+
+def _retrieved(opening: asyncio.Task[None]) -> None:
+    if not opening.cancelled():
+        opening.exception()  # or it is logged as nobody's, if all who waited have left
 
 
 class Unrecorded:

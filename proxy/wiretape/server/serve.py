@@ -81,10 +81,12 @@ class Running:
         """
         if self._summary is not None:
             return self._summary
+        now = asyncio.get_running_loop().time
+        deadline = now() + self.app.settings.grace_s
         self._listener.stop()
         await drain(self.app, hurry=hurry)
         self._patience.stop()
-        await self._listener.close()
+        await self._listener.close(lambda: now() < deadline and not (hurry and hurry.is_set()))
         await _open_what_nobody_asked_for(self.app)
         self._summary = close_sessions(self.app)
         return self._summary

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from wiretape.cassette.continuation import continuation, indented
-from wiretape.cassette.loader import loads
+from wiretape.cassette.loader import cassette_of, loads, read_whole
 from wiretape.cassette.writer import cassette_text, entry_text, header_text
 from wiretape.core.model import Body, Chunk, End, Entry, Outcome, Request, Response
 
@@ -48,8 +48,9 @@ REWRITTEN = {
 def check(text: str) -> bool:
     """Append an interaction; return whether the text was kept."""
     content = text.encode()
-    cassette = loads(content, PATH)
-    base, indent = continuation(content, cassette)
+    document = read_whole(content, PATH)
+    cassette = cassette_of(document, PATH)
+    base, indent = continuation(content, document, cassette)
     longer = base + "".join(indented(entry_text(entry), indent) for entry in life(2)).encode()
     assert loads(longer, PATH).entries == cassette.entries + life(2)
     if base.startswith(content):

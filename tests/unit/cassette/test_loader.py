@@ -34,7 +34,6 @@ def test_a_cassette_is_named_for_its_file():
         loads(GOOD + END, PART).entries,
     )
     assert loads(GOOD, PART).name == "some"
-    assert loads(GOOD, PATH, name="other").name == "other"
 
 
 def test_an_interaction_without_an_end_loads_with_a_warning():

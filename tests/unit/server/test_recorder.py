@@ -1,12 +1,15 @@
-"""What recording costs, whatever crosses."""
+"""What recording costs, whatever crosses, and how it begins."""
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import tracemalloc
 from pathlib import Path
 
 import pytest
 
+from wiretape.cassette.journal import Journal
 from wiretape.core.model import EMPTY_BODY, Body, Outcome
 from wiretape.errors import JournalError
 from wiretape.server.recorder import Recorder
@@ -25,6 +28,7 @@ class Watched(bytes):
 
 async def test_a_stream_that_ends_no_event_costs_the_same_for_each_chunk(tmp_path: Path):
     recorder = Recorder(tmp_path / "plain.yaml", "http://127.0.0.1:11434")
+    await recorder.open()
     record = recorder.begin("POST", "/", (), EMPTY_BODY)
     record.head(200, (("Content-Type", "text/plain"),))
     for _ in range(1000):
@@ -41,6 +45,7 @@ async def test_once_it_cannot_be_written_nothing_is_kept_of_what_passes(
         raise JournalError(tmp_path, "the disk is full")
 
     recorder = Recorder(tmp_path / "full.yaml", "http://127.0.0.1:11434")
+    await recorder.open()
     recorder.begin("POST", "/", (), EMPTY_BODY)
     monkeypatch.setattr("wiretape.cassette.journal.Journal.write", fail)
     recorder.flush()
@@ -53,3 +58,46 @@ async def test_once_it_cannot_be_written_nothing_is_kept_of_what_passes(
     tracemalloc.stop()
     assert kept_bytes < 1_000_000
     recorder.discard()
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch):
+    """Journals that are made only once this is set."""
+    go_on = threading.Event()
+    create = Journal.create
+
+    def wait(*given: object) -> Journal:
+        go_on.wait()
+        return create(*given)  # type: ignore[arg-type]  # as they came
+
+    monkeypatch.setattr(Journal, "create", wait)
+    yield go_on
+    go_on.set()
+
+
+async def test_a_journal_is_made_once_while_others_wait_and_the_loop_goes_on(
+    tmp_path: Path, slow: threading.Event
+):
+    recorder = Recorder(tmp_path / "slow.yaml", "http://127.0.0.1:11434")
+    asking = [asyncio.create_task(recorder.open()) for _ in range(3)]
+    await asyncio.sleep(0)
+    asking[0].cancel()
+    await asyncio.wait(asking[:1])
+    assert asking[0].cancelled()
+    assert not asking[1].done()
+    slow.set()
+    await asyncio.gather(*asking[1:])
+    recorder.begin("GET", "/", (), EMPTY_BODY)
+    assert recorder.close() == tmp_path / "slow.yaml"
+
+
+async def test_a_journal_that_nobody_waits_for_any_more_leaves_nothing(
+    tmp_path: Path, slow: threading.Event
+):
+    recorder = Recorder(tmp_path / "left.yaml", "http://127.0.0.1:11434")
+    asking = asyncio.create_task(recorder.open())
+    await asyncio.sleep(0)
+    assert recorder.close() is None
+    slow.set()
+    await asking
+    assert not list(tmp_path.iterdir())
