@@ -62,8 +62,10 @@ async def test_nothing_that_a_client_saw_is_lost(seed: int, tmp_path: Path):
     assert not (tmp_path / "c.yaml").exists()
     assert (tmp_path / "c.yaml.part").exists()
 
+    # Those whose answer began are there; others may not even have been read when the end came.
+    begun = sum(client.answer.status == 200 for client in clients)
     named = wiretape("check", tmp_path / "c.yaml.part", "--json")
-    assert json.loads(named.stdout)["cassettes"][0]["interactions"] == STREAMS
+    assert begun <= json.loads(named.stdout)["cassettes"][0]["interactions"] <= STREAMS
     recovered = wiretape("recover", tmp_path)
     assert recovered.returncode == 0, recovered.stderr
     (path,) = tmp_path.glob("c.*.yaml")
@@ -73,7 +75,7 @@ async def test_nothing_that_a_client_saw_is_lost(seed: int, tmp_path: Path):
         for each in load(path).interactions()
     }
     for number, chunks in enumerate(seen):
-        assert recorded[number].startswith(b"".join(chunks)), number
+        assert recorded.get(number, b"").startswith(b"".join(chunks)), number
     assert sum(len(chunks) for chunks in seen) >= wanted
 
     # And it can be replayed: to its last chunk, where the connection is closed.

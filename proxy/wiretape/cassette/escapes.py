@@ -61,6 +61,4 @@ class Unescaped:
 
 def unescaped(content: bytes) -> Unescaped | None:
     """The bytes as they read; None where that is as they stand, which most tell quickly."""
-    if b"\\" not in content or _TELLS.search(content) is None:
-        return None
-    return Unescaped(content)
+    return None if _TELLS.search(content) is None else Unescaped(content)

@@ -42,6 +42,7 @@ class Journal:
     Attributes:
         path: the cassette that it will be.
         part_path: the file that it is until then.
+        bytes_written: the size of the file: what it began with and every whole entry since.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class Journal:
         self.part_path = part_path_of(path)
         self._descriptor = descriptor
         self._file = os.fstat(descriptor)
-        self._size = self._base_size = size
+        self.bytes_written = self._base_size = size
         self._indent = indent
         self._continued = continued
         self._failure = ""
@@ -115,11 +116,6 @@ class Journal:
         fill(descriptor, base, final_path)
         return cls(final_path, descriptor, len(base), indent=indent, continued=continued), cassette
 
-    @property
-    def bytes_written(self) -> int:
-        """The size of the file: what it began with and every whole entry since."""
-        return self._size
-
     def write(self, text: str) -> None:
         """Append one or more whole entries, as the writer gives them, in one go.
 
@@ -131,7 +127,7 @@ class Journal:
             raise JournalError(self.path, self._failure or "the recording is closed")
         if text.startswith("- request"):
             self._check_place()
-        content = self._indented(text)
+        content = (indented(text, self._indent) if self._indent else text).encode()
         try:
             written = os.write(self._descriptor, content)
             if written != len(content):
@@ -139,12 +135,12 @@ class Journal:
         except OSError as error:
             # What is torn off here would be torn off by `recover` too, if this failed as well.
             with suppress(OSError):
-                os.ftruncate(self._descriptor, self._size)
+                os.ftruncate(self._descriptor, self.bytes_written)
             raise self._failed(
                 f"the recording stopped: {why(error)}; what was recorded before is in"
                 f" {self.part_path}: `wiretape recover` makes it a cassette",
             ) from error
-        self._size += len(content)
+        self.bytes_written += len(content)
 
     def rewrite(self, position: int, before: str, old: str, new: str) -> None:
         """Write an entry again, where it stands.
@@ -227,7 +223,7 @@ class Journal:
         """
         if self._closed:
             return self._published
-        if not self._failure and self._size == self._base_size:
+        if not self._failure and self.bytes_written == self._base_size:
             self._closed = True
             let_go(self._descriptor, self.path)
             return None

@@ -254,7 +254,7 @@ _KNOWN = re.compile(b"|".join(shape for _, shape in _SHAPES))
 
 
 def _suspect(content: bytes, start: int = 0) -> int | None:
-    plain = unescaped(content)
+    plain = unescaped(content) if b"\\" in content else None
     if plain is None:
         match = _SUSPECT.search(content, start)
         return match and match.start()

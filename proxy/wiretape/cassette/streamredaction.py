@@ -96,14 +96,14 @@ class StreamRedactor:
 
     def take(self, pieces: Pieces) -> Safe:
         """Take some chunks, as (bytes, part), and tell how they are to be written."""
-        if len(pieces) == 1 and self._take_one(pieces[0][0]):
+        if len(pieces) == 1 and self.take_alike(pieces[0][0]):
             return Safe(pieces, (), ())
         looked_at: dict[int, Written] = {}
         touched: list[Written] = []
         index, few = 0, _FEW
         while index < len(pieces):
             rest = pieces[index:] if index else pieces
-            count = self._take_alike(rest)
+            count = self._take_some_alike(rest)
             if not count:
                 count, few = min(few, len(rest)), few * _FEW
                 if not self._take_plain(_joined(rest[:count])):
@@ -115,22 +115,24 @@ class StreamRedactor:
             return Safe(pieces, (), ())
         return self._safe(pieces, looked_at, touched)
 
-    def _take_one(self, data: bytes) -> bool:
-        """Take a chunk that is the last one again but for its text, as most chunks are."""
+    def take_alike(self, data: bytes) -> bool:
+        """Take a chunk that is the last one again but for its text, which is no secret.
+
+        Most chunks of a stream are so, and are to be written as they are. Of others this takes
+        nothing and says so: they are for `take`.
+        """
         lane, lead, after = self._alike, self._lead, self._after
         if lane is None or self._open or not (data.startswith(lead) and data.endswith(after)):
             return False
         text = data[len(lead) : len(data) - len(after)]
-        if b'"' in text or text.endswith(b"\\") or len(data) < len(lead) + len(after):
+        if b'"' in text or b"\\" in text or len(data) < len(lead) + len(after):
             return False
-        whole = lane.with_plain(text)
-        if whole is None:
+        if not lane.add_if_plain(text):
             return False
-        lane.add_plain(whole)
-        self._pass(data)
+        self._passed = data if len(data) >= CONTEXT_BYTES else self._passed + data
         return True
 
-    def _take_alike(self, pieces: Pieces) -> int:
+    def _take_some_alike(self, pieces: Pieces) -> int:
         """Take chunks that differ from those before in one text alone, if that is no secret.
 
         Returns:
@@ -161,10 +163,8 @@ class StreamRedactor:
         if not count or _quotes(text):
             return 0
         text += last
-        whole = lane.with_plain(text)
-        if whole is None:
+        if not lane.add_if_plain(text):
             return 0
-        lane.add_plain(whole)
         self._pass(_joined(pieces[:count]))
         self._open = _RAW if after else self._after_key
         self._escaped = not after and _breaks_off_in_escape(last, escaped=escaped)
@@ -312,7 +312,7 @@ class StreamRedactor:
     def _leave_alike(self) -> None:
         if self._alike is not None:
             raw = self._lane(_RAW)
-            raw.add_plain(raw.text + self._passed)
+            raw.add_plain(raw.text + self._passed[-CONTEXT_BYTES:])
             self._alike = None
             inside = not self._open and not self._after.endswith(b"\n")
             self._unread = self._after[-_LONGEST_KEY_BYTES:] if inside else b""

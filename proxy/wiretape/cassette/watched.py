@@ -118,6 +118,16 @@ class Lane:
             return None
         return text
 
+    def add_if_plain(self, data: bytes) -> bool:
+        """Add some bytes, if they make nothing like a secret."""
+        text = self.text + data
+        if self.watched or self._looks_like is None or self._looks_like(text) is not None:
+            return False
+        self.text = text[-CONTEXT_BYTES:]
+        if self._settled:
+            self._settled = max(0, self._settled - len(text) + len(self.text))
+        return True
+
     def add_plain(self, text: bytes) -> None:
         """Go on with what `with_plain` gave."""
         self.text = text[-CONTEXT_BYTES:]

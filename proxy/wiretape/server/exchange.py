@@ -129,15 +129,11 @@ class Exchange:
         decoder = self._decoder
         if decoder is not None and (decoder.batch.pieces or decoder.complete):
             return True
-        return self._stopped
-
-    @property
-    def _stopped(self) -> bool:
         return self.lost or self.given_up or self.error is not None
 
     async def head(self) -> bool:
         """Wait for the head; whether it came before the connection was lost or gave garbage."""
-        while self._decoder is None and not self._stopped:
+        while self._decoder is None and not self.ready:
             await self._more()
         return self._decoder is not None
 

@@ -84,6 +84,7 @@ class BodyDecoder:
     """
 
     __slots__ = (
+        "_between",
         "_closing",
         "_line",
         "_remaining",
@@ -99,6 +100,7 @@ class BodyDecoder:
         self.batch = Batch()
         self.complete = framing is Framing.NONE or (framing is Framing.LENGTH and length == 0)
         self.excess = False
+        self._between = framing is Framing.CHUNKED  # a chunk's size is next
         self._remaining = length if framing is Framing.LENGTH else 0
         self._line = b""  # the beginning of a size line that has not wholly arrived
         self._closing = b""  # what is still to come of the CRLF that closes a chunk
@@ -115,6 +117,14 @@ class BodyDecoder:
         Raises:
             FramingError: the chunked coding is broken; what came before stays in the batch.
         """
+        if self._between:
+            # Most reads of a stream bring one whole chunk.
+            line_end = data.find(b"\r\n")
+            size = _SIZES.get(data[:line_end])
+            if size and len(data) == line_end + size + 4 and data.endswith(b"\r\n"):
+                self.batch.pieces.append((data[line_end + 2 : -2], False))
+                self.batch.wire.append(data)
+                return
         if self.complete or not data:
             self.excess = bool(data)
             return
@@ -138,6 +148,7 @@ class BodyDecoder:
         if self._trailer:
             self._feed_trailer(data, 0)
             return
+        self._between = False
         data = self._line + data
         self._line = b""
         position = 0
@@ -154,6 +165,8 @@ class BodyDecoder:
                 # when the body has ended whole, and none when it has not.
                 if position > begun:
                     self.batch.wire.append(data[begun:position])
+        inside = self._line or self._trailer or self._remaining or self._closing
+        self._between = not inside
 
     def _feed_chunks(self, data: bytes, position: int) -> int:
         """Decode chunks that came whole, as nearly every one does, up to one that did not."""

@@ -64,6 +64,7 @@ class Recorder:
         interactions: how many were recorded.
         unreachable: how many of them had no upstream to answer them.
         redactor: as given.
+        clock: tells the time to stamp on what arrives now; its own once the journal is open.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class Recorder:
         self._opening: asyncio.Task[None] | None = None
         self._handing_over = threading.Lock()
         self._closed = False
-        self._clock = SessionClock(utc_now())
+        self.clock = SessionClock(utc_now())
         self._last_number = 0
         self._unwritten = ""
 
@@ -125,12 +126,8 @@ class Recorder:
         kept = without_own(headers)
         target, kept, body = self.redactor.request(target, kept, body)
         number = self._last_number
-        self._write_soon(request_text(number, self.now_us(), method, target, kept, body))
+        self._write_soon(request_text(number, self.clock.now_us(), method, target, kept, body))
         return InteractionRecorder(self, number)
-
-    def now_us(self) -> int:
-        """The time to stamp on what arrives now."""
-        return self._clock.now_us()
 
     def _write_soon(self, text: str) -> None:
         """Journal a request with whatever is next, at the latest when the loop has its next turn.
@@ -157,14 +154,16 @@ class Recorder:
         Raises:
             JournalError: it failed, and nothing may pass unrecorded.
         """
-        if self.failure is not None and self._stops:
-            raise self.failure
-        if self._journal is None or self.failure is not None:
+        journal = self._journal
+        if self.failure is not None or journal is None:
+            if self.failure is not None and self._stops:
+                raise self.failure
             return 0
-        text, self._unwritten = self._unwritten + text, ""
-        position = self._journal.bytes_written
+        if self._unwritten:
+            text, self._unwritten = self._unwritten + text, ""
+        position = journal.bytes_written
         try:
-            self._journal.write(text)
+            journal.write(text)
         except JournalError as error:
             self._fail(error)
         return position
@@ -221,11 +220,11 @@ class Recorder:
                 last_us = max((entry.at_us for entry in cassette.entries), default=0)
                 since = utc_now() - cassette.recorded
                 start_us = max(last_us, round(since.total_seconds() * 1_000_000))
-                self._clock = SessionClock(cassette.recorded, start_us)
+                self.clock = SessionClock(cassette.recorded, start_us)
                 self._last_number = max((e.interaction for e in cassette.entries), default=0)
             else:
-                self._clock = SessionClock(utc_now())
-                journal = Journal.create(self.path, self._clock.began, self._upstream)
+                self.clock = SessionClock(utc_now())
+                journal = Journal.create(self.path, self.clock.began, self._upstream)
             with self._handing_over:
                 if self._closed:
                     journal.discard()
@@ -276,6 +275,7 @@ class InteractionRecorder(Unrecorded):
     def __init__(self, recorder: Recorder, number: int) -> None:
         self.number = number
         self._recorder = recorder
+        self._now_us = recorder.clock.now_us
         self._stream: StreamRedactor | None = None
         self._pending = ""
         self._content_type = ""
@@ -294,7 +294,7 @@ class InteractionRecorder(Unrecorded):
         if is_ndjson(self._content_type):
             self._event_ends = b"\n"
         safe = self._recorder.redactor.headers(headers)
-        self._pending += response_text(self.number, self._recorder.now_us(), status, safe)
+        self._pending += response_text(self.number, self._now_us(), status, safe)
 
     def flush(self) -> None:
         """Journal what has been taken and not journalled yet."""
@@ -304,17 +304,24 @@ class InteractionRecorder(Unrecorded):
 
     def chunks(self, pieces: Sequence[tuple[bytes, bool]], outcome: Outcome | None = None) -> None:
         """Journal all the chunks that one read brought, and the end if that came too, at once."""
+        at_us = self._now_us()
+        stream = self._stream
+        if len(pieces) == 1 and outcome is None and stream is not None and self._event_over:
+            # Nearly all are so: one event, like the last one but for some words. It is gone through
+            # in few calls, for after each wait the processor has forgotten all about them.
+            data, part = pieces[0]
+            if not self._pending and stream.take_alike(data):
+                self._recorder.write(chunk_text(self.number, at_us, data, part))
+                self._last_event = [data]
+                self._last_event_bytes = len(data)
+                self._event_over = data.endswith(self._event_ends)
+                return
         if not pieces:
             if outcome is not None:
                 self.end(outcome)
             return
-        at_us = self._recorder.now_us()
         number = self.number
-        stream = self._stream
-        if stream is None:
-            safe, watched, again = self._take_unwatched(pieces, whole=outcome is not None)
-        else:
-            safe, watched, again = stream.take(pieces)
+        safe, watched, again = self._take(pieces, whole=outcome is not None)
         if watched:
             self._recorder.flush()
         text = self._pending + chunks_text(number, at_us, safe)
@@ -330,10 +337,12 @@ class InteractionRecorder(Unrecorded):
         if outcome is None:
             self._remember(pieces)
 
-    def _take_unwatched(self, pieces: Sequence[tuple[bytes, bool]], *, whole: bool) -> Safe:
-        """Take the first chunks, and begin to watch if more may follow; or any, if none are."""
-        redactor = self._recorder.redactor
-        if not (whole and none_in(redactor.secrets, self._content_type, pieces)):
+    def _take(self, pieces: Sequence[tuple[bytes, bool]], *, whole: bool) -> Safe:
+        """How some chunks are to be written; the first ones begin the watch if more may follow."""
+        if self._stream is None:
+            redactor = self._recorder.redactor
+            if whole and none_in(redactor.secrets, self._content_type, pieces):
+                return Safe(pieces, (), ())
             self._stream = redactor.stream(self._content_type)
         return Safe(pieces, (), ()) if self._stream is None else self._stream.take(pieces)
 
@@ -341,7 +350,7 @@ class InteractionRecorder(Unrecorded):
         """Journal the end, once; later calls change nothing."""
         if self._ended or self._recorder.failure is not None:
             return
-        text = self._pending + self._end_text(self._recorder.now_us(), outcome)
+        text = self._pending + self._end_text(self._now_us(), outcome)
         self._pending = ""
         self._recorder.write(text)
 

@@ -15,7 +15,6 @@ from wiretape.server.framing import Framing
 if TYPE_CHECKING:
     from wiretape.server.downstream import Downstream
     from wiretape.server.exchange import Exchange
-    from wiretape.server.framing import Batch
     from wiretape.server.recorder import Unrecorded
 
 _log = logging.getLogger(__name__)
@@ -38,6 +37,7 @@ class Relay:
         self._downstream = downstream
         self._record = record
         self._head = b""
+        self._unframed = False
         self._outcome: Outcome | None = None
         self._failure: Exception | None = None
         self._changed: asyncio.Future[None] | None = None
@@ -55,6 +55,7 @@ class Relay:
         self._head = downstream.write_head(
             exchange.status, exchange.headers, exchange.framing, reason=exchange.reason
         )
+        self._unframed = exchange.framing is Framing.CHUNKED and not downstream.chunked
         if not exchange.ready:
             self._record.flush()
             downstream.write(self._head)
@@ -94,31 +95,32 @@ class Relay:
         return self._outcome is not None or self._failure is not None
 
     def _pass_on(self) -> None:
-        """Pass on what has come, if the client reads."""
+        """Pass on what has come, if the client reads. It runs for each chunk: calls cost here."""
         exchange, downstream = self._exchange, self._downstream
         try:
-            while exchange.ready and not self._stopped and not downstream.paused:
-                batch, self._outcome = exchange.take()
-                self._record.chunks(batch.pieces, self._outcome)
-                wire = self._head + self._wire(batch)
-                self._head = b""
-                if self._outcome is Outcome.COMPLETE:
-                    wire += downstream.last_chunk
-                downstream.write(wire)
+            while self._outcome is None and self._failure is None:
+                if downstream.paused:
+                    exchange.hold()
+                    break
+                if not exchange.ready:
+                    return
+                batch, outcome = exchange.take()
+                self._outcome = outcome
+                self._record.chunks(batch.pieces, outcome)
+                wire = batch.wire
+                data = wire[0] if len(wire) == 1 else b"".join(wire)
+                if self._unframed:
+                    data = b"".join([piece for piece, _ in batch.pieces])
+                if self._head:
+                    data = self._head + data
+                    self._head = b""
+                if outcome is Outcome.COMPLETE:
+                    data += downstream.last_chunk
+                downstream.write(data)
         except Exception as error:  # noqa: BLE001  it is raised where the answer is waited for
             self._failure = error
-        if not self._stopped:
-            if not downstream.paused:
-                return
-            exchange.hold()
         if self._changed is not None and not self._changed.done():
             self._changed.set_result(None)
-
-    def _wire(self, batch: Batch) -> bytes:
-        if self._exchange.framing is Framing.CHUNKED and not self._downstream.chunked:
-            return b"".join([data for data, _ in batch.pieces])
-        wire = batch.wire
-        return wire[0] if len(wire) == 1 else b"".join(wire)
 
 
 async def end(outcome: Outcome, downstream: Downstream) -> None:

@@ -205,11 +205,11 @@ class Careful(StreamRedactor):
 
     __slots__ = ()
 
-    def _take_one(self, data: bytes) -> bool:
+    def take_alike(self, data: bytes) -> bool:
         del data
         return False
 
-    def _take_alike(self, pieces: object) -> int:
+    def _take_some_alike(self, pieces: object) -> int:
         del pieces
         return 0
 
