@@ -173,6 +173,7 @@ def goals(runs: Runs, results: dict[str, Any]) -> list[Goal]:
         Goal("idle memory", found.measured("idle", lambda it: max(it.values())), 60, "MiB"),
         Goal("telling a miss", found.measured("miss", lambda it: it["median_ms"]), 100, "ms"),
         Goal("growth: streams", found.growth("streams"), 1.5, "x"),
+        Goal("the same, flat out", found.growth("streams flat out"), None, "x"),
         Goal("growth: chunks of a session", found.growth("session"), 1.5, "x"),
         Goal("growth: chunks of an answer", found.growth("answer"), 1.5, "x"),
         Goal("growth: library", found.growth("library"), 1.5, "x"),

@@ -10,6 +10,8 @@ from recordings import Recorded, write_cassette
 from systems import PATH, SYSTEMS, Bench, ask, free_port, wiretape
 
 _ANSWER_CHUNKS = 400
+_ALONE_CHUNKS = 20
+_ALONE_PER_S = 3000
 
 Points = list[tuple[float, float]]
 """(how many, what one costs in microseconds of CPU time)."""
@@ -34,16 +36,49 @@ def _medians(counts: list[int], rounds: int, cost_us: Callable[[int], float]) ->
 def over_streams(  # noqa: PLR0917  they are what is varied and what is not
     bench: Bench, meter: Meter, upstream: int, counts: list[int], chunks: int, rounds: int
 ) -> Points:
-    """The cost of a chunk recorded, by how many streams there are; flat out.
+    """The cost of a chunk recorded, by how many streams there are, as models send: each alone.
 
-    Answers are equally long whatever their number, so that what a request costs weighs the same.
+    There are 3,000 chunks a second however many streams they are spread over, and answers are
+    equally long, so that what a wait costs and what a request costs weigh the same.
     """
+
+    def load(streams: int) -> Load:
+        gap_us = streams * 1_000_000 // _ALONE_PER_S
+        requests = max(1, chunks // streams // _ALONE_CHUNKS)
+        events = _ALONE_CHUNKS - CHUNKS_BESIDE_EVENTS
+        return Load(streams, events, gap_us=gap_us, requests=requests, spread_us=gap_us, warmup=1)
+
+    return _recorded(bench, meter, upstream, counts, rounds, load)
+
+
+def over_streams_flat_out(  # noqa: PLR0917  as above
+    bench: Bench, meter: Meter, upstream: int, counts: list[int], chunks: int, rounds: int
+) -> Points:
+    """The same, as fast as everything goes.
+
+    The load tools take longer for a chunk the more streams there are, so that the proxy, which is
+    never idle meanwhile, gets fewer with a read: what grows is partly theirs.
+    """
+
+    def load(streams: int) -> Load:
+        requests = max(1, chunks // streams // _ANSWER_CHUNKS)
+        return Load(streams, _ANSWER_CHUNKS - CHUNKS_BESIDE_EVENTS, requests=requests)
+
+    return _recorded(bench, meter, upstream, counts, rounds, load)
+
+
+def _recorded(  # noqa: PLR0917  as above
+    bench: Bench,
+    meter: Meter,
+    upstream: int,
+    counts: list[int],
+    rounds: int,
+    load: Callable[[int], Load],
+) -> Points:
     with bench.running(SYSTEMS["wiretape record"], upstream) as server:
 
         def cost_us(streams: int) -> float:
-            requests = max(1, chunks // streams // _ANSWER_CHUNKS)
-            load = Load(streams, _ANSWER_CHUNKS - CHUNKS_BESIDE_EVENTS, requests=requests)
-            run = meter.run(SYSTEMS["wiretape record"], server, "growth", load)
+            run = meter.run(SYSTEMS["wiretape record"], server, "growth", load(streams))
             return float(run["cpu_us_per_chunk"])
 
         return _medians(counts, rounds, cost_us)
