@@ -38,16 +38,15 @@ def open_locked(part: Path, *, create: bool) -> int:
         descriptor = os.open(part, _FLAGS | (os.O_CREAT if create else 0), 0o666)
         kept = False
         try:
-            size = _size_of_regular(descriptor, part)
+            _check_regular(descriptor, part)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Whoever held it may just have renamed or removed it.
             kept = is_at(descriptor, part)
             if kept:
                 return descriptor
         except BlockingIOError:
-            # A recorder writes the head at once; an empty file is held by one that looks for
-            # abandoned files, and not for long.
-            if size or not tries_left:
+            # Whoever looks for abandoned files holds one too, and not for long.
+            if not tries_left:
                 break
             time.sleep(_PAUSE_S)
         finally:
@@ -56,11 +55,9 @@ def open_locked(part: Path, *, create: bool) -> int:
     raise CassetteBusyError(part)
 
 
-def _size_of_regular(descriptor: int, path: Path) -> int:
-    info = os.fstat(descriptor)
-    if not stat.S_ISREG(info.st_mode):
+def _check_regular(descriptor: int, path: Path) -> None:
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         raise OSError(errno.EINVAL, "not a regular file", str(path))
-    return info.st_size
 
 
 def is_held(part: Path) -> bool:

@@ -37,8 +37,10 @@ def test_a_file_is_held_until_its_descriptor_is_closed(part):
     os.close(open_locked(part, create=False))
 
 
-def test_looking_for_abandoned_files_does_not_keep_a_recorder_out(part, monkeypatch):
+@pytest.mark.parametrize("content", [b"", b"what a crash left"])
+def test_looking_for_abandoned_files_does_not_keep_a_recorder_out(content, part, monkeypatch):
     looking = open_locked(part, create=True)
+    write_all(looking, content)
     pauses = []
 
     def let_go(pause_s: float) -> None:
