@@ -46,7 +46,8 @@ def test_diff_says_what_changed_and_exits_by_it():
     ("arguments", "said"),
     [
         (("stats", "nosuch"), "no such cassette"),
-        (("stats", "--dir", "nowhere"), "no such cassette"),
+        (("stats", "--dir", "nowhere"), "nowhere: no such cassette; record one with"),
+        (("recover", "nowhere"), "nowhere: no such directory or file"),
         (("stats", NOTES, "--json", "--csv"), "--json and --csv exclude each other"),
         (("diff", "one"), "Missing argument 'B'"),
         (("view", "nosuch"), "no such cassette"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 SUFFIX = ".yaml"
 PART_SUFFIX = ".yaml.part"
+_TAKE = re.compile(r"(.+)\.rerun-[0-9]+\.yaml")
 
 
 def cassette_path(directory: Path, name: str) -> Path:
@@ -59,12 +61,34 @@ def expand_time(name: str, now: datetime) -> str:
     return name.replace("{time}", timestamp_name(now))
 
 
+def take_path(path: Path, label: str, number: int) -> Path:
+    """Where a take of a cassette is, counted from 1; the label, if any, says what was varied."""
+    stem = path.name.removesuffix(SUFFIX)
+    return path.with_name(f"{stem}{label and '.'}{label}.rerun-{number}{SUFFIX}")
+
+
 def find_cassettes(directory: Path) -> list[Path]:
     """Every cassette in the directory and below, in name order, hidden ones left out."""
     return sorted(
         _files(directory, SUFFIX),
         key=lambda path: path.relative_to(directory).as_posix().removesuffix(SUFFIX),
     )
+
+
+def find_recordings(directory: Path) -> list[Path]:
+    """The same without the takes of other cassettes there, which were made to be compared."""
+    paths = find_cassettes(directory)
+    there = set(paths)
+    return [path for path in paths if not any(each in there for each in _taken_from(path))]
+
+
+def _taken_from(path: Path) -> Iterator[Path]:
+    """The cassettes that a file may be a take of, going by its name."""
+    take = _TAKE.fullmatch(path.name)
+    stem = take[1] if take else ""
+    while stem:
+        yield path.with_name(stem + SUFFIX)
+        stem = stem.rpartition(".")[0]  # what was varied may stand between
 
 
 def find_abandoned(directory: Path) -> list[Path]:

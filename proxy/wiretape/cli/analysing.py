@@ -82,6 +82,8 @@ def cassette_files(cassettes: tuple[str, ...], directory: Path) -> list[Path]:
     """
     files: list[Path] = []
     for each in cassettes or (str(directory),):
+        if not cassettes and not directory.exists():
+            raise CassetteNotFoundError(directory, "record one with: wiretape record")
         if Path(each).is_dir():
             found = find_cassettes(Path(each))
             if not found:

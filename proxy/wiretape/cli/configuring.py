@@ -19,6 +19,8 @@ from wiretape.environment import upstream_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from wiretape.core.addresses import Address
+
 _PREFIX = "WIRETAPE_"
 _SHELLS = ("bash", "zsh", "fish")
 _COMPLETE_VARIABLE = "_WIRETAPE_COMPLETE"
@@ -48,7 +50,7 @@ def all_settings() -> list[Setting]:
 def _config(context: click.Context, /, *, as_json: bool, **values: Any) -> None:
     config = config_of(context)
     rows = [
-        _row(context, option, values[option.name or ""])
+        _row(context, option, values[option.name or ""], values["listen"])
         for option in context.command.params
         if isinstance(option, Setting)
     ]
@@ -64,11 +66,12 @@ def _config(context: click.Context, /, *, as_json: bool, **values: Any) -> None:
         click.echo(f"{name:{widest}}  {value:{middle}}  {origin}")
 
 
-def _row(context: click.Context, option: Setting, value: Any) -> dict[str, Any]:
+def _row(context: click.Context, option: Setting, value: Any, listen: Address) -> dict[str, Any]:
     source, origin = option.source(context), option.origin(context)
     if option.key == "upstream" and value is None:
-        value = upstream_of(os.environ)
-        if os.environ.get("OLLAMA_HOST", "").strip():
+        value = upstream_of(os.environ, listen)
+        # Where it names the proxy itself, it is not what is called.
+        if os.environ.get("OLLAMA_HOST", "").strip() and value == upstream_of(os.environ):
             source, origin = "environment", "OLLAMA_HOST"
     if option.key == "token" and value:
         value = "(set)"

@@ -13,7 +13,7 @@ from wiretape.cassette.recover import recover as recover_part
 from wiretape.cli import EXIT_FAILED
 from wiretape.cli import options as shared
 from wiretape.cli.options import Configured
-from wiretape.errors import CassetteError, CassetteNotFoundError
+from wiretape.errors import CassetteError, UsageError
 
 
 @click.command(cls=Configured)
@@ -24,7 +24,7 @@ def recover(place: str | None, directory: Path) -> int:
     """Finish the recordings that a crash left in a directory, or a single .part file."""
     target = Path(place) if place is not None else directory
     if not target.exists():
-        raise CassetteNotFoundError(target)
+        raise UsageError(f"{target}: no such directory or file")
     parts = [target] if target.is_file() else find_abandoned(target)
     if not parts:
         click.echo(f"nothing to recover in {target}")

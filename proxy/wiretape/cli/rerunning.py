@@ -74,7 +74,7 @@ def rerun(
     Each take becomes NAME.rerun-1.yaml and so on beside the cassette; takes that are there already
     are kept and counted, so that it goes on where it was stopped. It asks the cassette's own
     upstream unless told otherwise, with the key from OPENAI_API_KEY or ANTHROPIC_API_KEY where the
-    recorded one was redacted.
+    recorded one was redacted. A replay of the whole directory leaves takes out.
     """
     from wiretape.analysis.reruns import reruns  # noqa: PLC0415  not for --help
     from wiretape.analysis.reruns_text import reruns_text  # noqa: PLC0415  as above

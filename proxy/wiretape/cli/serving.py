@@ -303,6 +303,8 @@ def sum_up(summary: Summary, *, failed: bool) -> None:
         lines = report_lines(report)
         if lines:
             say("\n".join(lines), level="error" if failed else "info", report=report)
+    if not summary.reports and not summary.refused:
+        say("no request came")
     for text in summary.refused:
         say(f"refused: {text}", level="error" if failed else "info")
     for path in summary.written:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from wiretape.analysis.answer import GENERATING
 from wiretape.analysis.transcript import transcripts
-from wiretape.cassette.library import SUFFIX
+from wiretape.cassette.library import take_path
 from wiretape.cassette.loader import load
 from wiretape.cassette.redaction import REDACTED, SECRET_HEADERS
 from wiretape.core.model import Body, Entry, Mode, Outcome, Request
@@ -65,9 +65,7 @@ class Takes:
 
     def file(self, number: int) -> Path:
         """The file of a take, counted from 1."""
-        stem = self.path.name.removesuffix(SUFFIX)
-        label = f".{self.label}" if self.label else ""
-        return self.path.with_name(f"{stem}{label}.rerun-{number}{SUFFIX}")
+        return take_path(self.path, self.label, number)
 
 
 def questions(cassette: Cassette) -> Cassette:

@@ -15,7 +15,7 @@ from wiretape.cassette.holding import part_path_of
 from wiretape.cassette.library import (
     SUFFIX,
     cassette_path,
-    find_cassettes,
+    find_recordings,
     is_inside,
     timestamp_name,
 )
@@ -261,7 +261,7 @@ class Sessions:
             paths = [path]
         else:
             given = sorted(self._settings.cassettes, key=lambda path: path.name)
-            paths = given or find_cassettes(self._settings.directory)
+            paths = given or find_recordings(self._settings.directory)
             if not given:
                 _check_inside(self._settings.directory, paths)
             if not paths:

@@ -11,6 +11,8 @@ from wiretape.cassette.library import (
     expand_time,
     find_abandoned,
     find_cassettes,
+    find_recordings,
+    take_path,
     timestamp_name,
 )
 from wiretape.errors import UsageError
@@ -110,6 +112,19 @@ def test_cassettes_are_found_in_name_order_and_hidden_ones_are_not(tmp_path):
     found = [path.relative_to(tmp_path).as_posix() for path in find_cassettes(tmp_path)]
     assert found == ["a.yaml", "a-1.yaml", "a/z.yaml", "b.yaml"]
     assert find_cassettes(tmp_path / "missing") == []
+
+
+def test_takes_are_no_recordings_where_their_cassette_is_there(tmp_path):
+    recordings = ["a.yaml", "b.rerun-1.yaml", "c.d.yaml", "rerun-1.yaml", "z/a.rerun-1.yaml"]
+    asked_again = take_path(tmp_path / "a.yaml", "temperature-0.7", 12)
+    assert asked_again.name == "a.temperature-0.7.rerun-12.yaml"
+    takes = ["a.rerun-1.yaml", asked_again.name, "c.d.rerun-3.yaml"]
+    (tmp_path / "z").mkdir()
+    for name in [*recordings, *takes]:
+        (tmp_path / name).touch()
+    found = [path.relative_to(tmp_path).as_posix() for path in find_recordings(tmp_path)]
+    assert sorted(found) == sorted(recordings)
+    assert len(find_cassettes(tmp_path)) == len(recordings) + len(takes)
 
 
 def test_parts_that_nobody_holds_are_abandoned(tmp_path):

@@ -73,6 +73,16 @@ def test_the_upstream_in_force_is_shown_whoever_names_it(
     assert (found["value"], found["from"]) == ("http://box:11434", "OLLAMA_HOST")
 
 
+def test_an_address_that_names_the_proxy_itself_is_no_upstream(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("OLLAMA_HOST", "localhost:11435")
+
+    found = settings(capsys)["upstream"]
+
+    assert (found["value"], found["from"]) == ("http://127.0.0.1:11434", "default")
+
+
 def test_people_see_a_line_for_each_setting_with_its_place(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ):
