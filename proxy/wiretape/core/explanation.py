@@ -53,7 +53,7 @@ class Explanation:
     Attributes:
         closest: the closest recording.
         differences: what differs, in the order of the document; if it is another
-            conversation, then what was said first.
+            conversation, what was said first and then what is no part of it come before the rest.
         another_conversation: whether it differs from its beginning and nearly throughout.
         suggestion: what would make it match, ready to paste.
     """
@@ -88,7 +88,9 @@ def explain(
     mostly = sum(changes.get(place, 0.0) for place in said) > _MOSTLY * len(said)
     another = mostly and changes.get(said[0], 0.0) > _MOSTLY
     if another:
-        differing.sort(key=lambda difference: _place(live, difference) is None)
+        # Of what was said the first is enough; the model and its settings matter as much.
+        said_first = next(each for each in differing if _place(live, each) is not None)
+        differing.sort(key=lambda each: (each is not said_first, _place(live, each) is not None))
     return Explanation(
         closest,
         tuple(differing),

@@ -19,7 +19,7 @@ Key = tuple[int, int]
 """A recording: the index of its cassette and the number of its interaction. Opaque to matching."""
 
 MAX_SHOWN = 5
-"""How many differences the text spells out."""
+"""How many differences the text spells out, and how many more it names."""
 
 
 class Reason(enum.StrEnum):
@@ -110,8 +110,11 @@ class Miss:
     def _differing(self) -> list[str]:
         shown = 1 if self.another_conversation else MAX_SHOWN
         lines = [f"  {difference.text()}" for difference in self.differences[:shown]]
-        more = len(self.differences) - shown
-        return [*lines, f"  and {more} more"] if more > 0 else lines
+        rest = [difference.pointer for difference in self.differences[shown:]]
+        if rest:
+            names = ", ".join(rest[:MAX_SHOWN]) + ", ..." * (len(rest) > MAX_SHOWN)
+            lines.append(f"  and {len(rest)} more: {names}")
+        return lines
 
     def _helping(self, record: str | None) -> list[str]:
         again = f"record again: {record}" if record else "record again"

@@ -35,9 +35,11 @@ def test_only_the_first_few_differences_are_spelled_out():
     lines = miss(closest=(0, 1), differences=many).text(named).splitlines()
     assert lines[5:] == [
         "  /f4: recorded 1, received 2",
-        "  and 7 more",
+        "  and 7 more: /f5, /f6, /f7, /f8, /f9, ...",
         "to have it answered, record again",
     ]
+    six = miss(closest=(0, 1), differences=many[:6]).text(named)
+    assert "  and 1 more: /f5\n" in six
     assert "more" not in miss(closest=(0, 1), differences=many[:5]).text(named)
 
 
@@ -49,7 +51,8 @@ def test_another_conversation_is_called_one_and_not_spelled_out():
         .splitlines()
     )
     assert lines[0].endswith("closest: chat.yaml #1, but it is another conversation")
-    assert lines[1:3] == ["  /messages/0: recorded 1, received 2", "  and 11 more"]
+    assert lines[1] == "  /messages/0: recorded 1, received 2"
+    assert lines[2].startswith("  and 11 more: /messages/1, /messages/2, ")
 
 
 def test_another_text_is_no_conversation():
