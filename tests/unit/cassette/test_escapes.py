@@ -11,7 +11,7 @@ from wiretape.cassette.escapes import Unescaped, unescaped
 PIECES = [
     *'a"/u0é\n\\',
     *("\\/", "\\\\/", "\\u002B", "\\u003d", "\\\\\\u0026", "\\u00e9", "\\n", '\\"'),
-    *("\\u0", "\\u007"),
+    *("\\u0", "\\u007", "\\" * 14, "\\" * 15),
 ]
 TEXTS = st.lists(st.sampled_from(PIECES), max_size=20).map(lambda pieces: "".join(pieces).encode())
 
@@ -29,6 +29,8 @@ TEXTS = st.lists(st.sampled_from(PIECES), max_size=20).map(lambda pieces: "".joi
         (rb"not cut off\n", rb"not cut off\n"),
         (rb"not cut off\u008", rb"not cut off\u008"),
         (b"", b""),
+        (b"\\" * 20 + b"/", b"\\" * 5 + b"/"),
+        (b"\\" * 20 + b"u002F", b"\\" * 5 + b"/"),
     ],
 )
 def test_what_a_text_says(content: bytes, text: bytes):
