@@ -155,7 +155,7 @@ def test_where_clients_were_led_before_is_pointed_out_when_it_is_no_upstream(fol
     )
 
     assert "OPENAI_BASE_URL is http://gpu:8000/v1, but requests go to" in done.stderr
-    assert fine.stderr == "wiretape: no request came\n"
+    assert fine.stderr == "wiretape: nothing was recorded, replayed or passed on\n"
 
 
 def test_shuffle_repeats_the_command_and_names_the_seeds_that_failed(folder: Path):

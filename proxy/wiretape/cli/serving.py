@@ -304,7 +304,7 @@ def sum_up(summary: Summary, *, failed: bool) -> None:
         if lines:
             say("\n".join(lines), level="error" if failed else "info", report=report)
     if not summary.reports and not summary.refused:
-        say("no request came")
+        say("nothing was recorded, replayed or passed on")
     for text in summary.refused:
         say(f"refused: {text}", level="error" if failed else "info")
     for path in summary.written:

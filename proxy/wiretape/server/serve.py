@@ -83,10 +83,24 @@ class Running:
             return self._summary
         now = asyncio.get_running_loop().time
         deadline = now() + self.app.settings.grace_s
+        said = False
+
+        def waits() -> bool:
+            nonlocal said
+            if now() >= deadline or (hurry and hurry.is_set()):
+                return False
+            if not said:
+                said = True
+                _log.warning(
+                    "waiting for clients that have not read all of their answers;"
+                    " interrupt again to cut them off"
+                )
+            return True
+
         self._listener.stop()
         await drain(self.app, hurry=hurry)
         self._patience.stop()
-        await self._listener.close(lambda: now() < deadline and not (hurry and hurry.is_set()))
+        await self._listener.close(waits)
         await _open_what_nobody_asked_for(self.app)
         self._summary = close_sessions(self.app)
         return self._summary
