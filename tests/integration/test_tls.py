@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import socket
 import ssl
 import subprocess
 from collections.abc import AsyncIterator
@@ -19,6 +20,9 @@ from support.upstream import CLOSE, LAST, SSE_HEAD, Step, chunk, head
 from support.wire import Connection, ask
 from wiretape.cassette.loader import load
 from wiretape.core.model import Outcome
+from wiretape.server.downstream import Answer, Downstream
+from wiretape.server.listener import Listener
+from wiretape.server.request import Request
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
 
@@ -135,6 +139,61 @@ async def test_listening_with_a_certificate(certificates: Path, tmp_path: Path):
                 in_the_clear = await ask(tape.url.replace("https", "http"), "GET", "/")
                 assert in_the_clear.status == 0
                 assert await tape.stop() == 0
+
+
+async def test_a_client_that_keeps_its_connection_costs_a_stop_nothing(
+    certificates: Path, tmp_path: Path
+):
+    files = ("--tls-cert", certificates / "own.pem", "--tls-key", certificates / "own.key")
+    ca = ("--upstream-ca", certificates / "ca.pem")
+    context = ssl.create_default_context(cafile=certificates / "ca.pem")
+    common = ("--dir", tmp_path, "--cassette", "c")
+    async with (
+        tls_upstream(certificates, STREAM) as url,
+        serving("record", "--upstream", url, *ca, *common, *files) as tape,
+    ):
+        # A blocking socket that nobody reads from does not answer when TLS is closed.
+        client = await asyncio.to_thread(ask_and_keep, tape.url, context)
+        assert await tape.stop() == 0
+        client.close()
+    (interaction,) = load(tmp_path / "c.yaml").interactions()
+    assert interaction.outcome is Outcome.COMPLETE
+
+
+def ask_and_keep(url: str, context: ssl.SSLContext) -> ssl.SSLSocket:
+    address = ("127.0.0.1", urlsplit(url).port or 0)
+    client = context.wrap_socket(socket.create_connection(address), server_hostname="localhost")
+    client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    answer = b""
+    while not answer.endswith(LAST):
+        answer += client.recv(1000)
+    return client
+
+
+async def test_an_answer_that_is_read_slowly_is_not_cut_off(
+    certificates: Path, monkeypatch: pytest.MonkeyPatch
+):
+    # What asyncio would give it, of its own accord, is less than it takes here.
+    monkeypatch.setattr("asyncio.constants.SSL_SHUTDOWN_TIMEOUT", 0.05)
+    large = b"x" * 32_000_000  # more than the kernel takes
+
+    async def answer_large(_: Request, downstream: Downstream) -> None:
+        downstream.answer(Answer.of(200, large, "text/plain"))
+
+    own = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    own.load_cert_chain(certificates / "both.pem")
+    listener = Listener(answer_large)
+    port = await listener.start("127.0.0.1", 0, own)
+    context = ssl.create_default_context(cafile=certificates / "ca.pem")
+    client = Connection(*await asyncio.open_connection("127.0.0.1", port, ssl=context))
+    await client.send("GET", "/")
+    await client.head()
+    listener.stop()
+    closing = asyncio.create_task(listener.close(lambda: True))
+    await asyncio.sleep(0.2)
+    assert await client.reader.readexactly(len(large)) == large
+    client.close()
+    await closing
 
 
 def test_files_that_are_no_certificates_are_said_at_the_start(certificates: Path, tmp_path: Path):

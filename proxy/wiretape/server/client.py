@@ -102,7 +102,8 @@ class ClientConnection(BaseProtocol):
         """Close it, once what was written has been sent."""
         if self._task is not None:
             self._task.cancel()
-        if self.transport is not None:
+        # Closed twice, asyncio's TLS transports can no longer be asked anything, nor aborted.
+        if self.transport is not None and not self.transport.is_closing():
             self.transport.close()
 
     def abort(self) -> None:

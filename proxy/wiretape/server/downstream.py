@@ -142,7 +142,7 @@ class Downstream:
     def cut(self) -> None:
         """Close the connection as it stands, without the body's end."""
         self.persists = False
-        if self._transport is not None:
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.close()
 
     async def reset(self) -> None:
@@ -234,6 +234,6 @@ def unsent_bytes(transport: asyncio.WriteTransport) -> int:
     sock: socket.socket | None = transport.get_extra_info("socket")
     try:
         raw = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0\0\0\0") if sock else b""
-    except OSError:
+    except (OSError, ValueError):  # which it is where it has been closed under TLS
         return waiting
     return waiting + int.from_bytes(raw, "little")

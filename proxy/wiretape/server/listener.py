@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _BACKLOG = 4096
 _STEP_S = 0.005
 _STEPS = 100
+# asyncio would cut off who has not taken all and closed by then. `ClientPatience` sees to who takes
+# nothing, and `close` to who is still there at the end.
+_TLS_CLOSE_S = 24 * 60 * 60.0
 
 
 class Listener:
@@ -38,7 +41,12 @@ class Listener:
             OSError: it cannot listen there.
         """
         self._server = await asyncio.get_running_loop().create_server(
-            self._connect, host, port, ssl=tls, backlog=_BACKLOG
+            self._connect,
+            host,
+            port,
+            ssl=tls,
+            ssl_shutdown_timeout=None if tls is None else _TLS_CLOSE_S,
+            backlog=_BACKLOG,
         )
         for each in self._server.sockets:
             # Connections have it from there: a client whose machine is gone is found out.

@@ -97,12 +97,15 @@ class Running:
                 )
             return True
 
-        self._listener.stop()
-        await drain(self.app, hurry=hurry)
-        self._patience.stop()
-        await self._listener.close(waits)
-        await _open_what_nobody_asked_for(self.app)
-        self._summary = close_sessions(self.app)
+        try:
+            self._listener.stop()
+            await drain(self.app, hurry=hurry)
+            self._patience.stop()
+            await self._listener.close(waits)
+            await _open_what_nobody_asked_for(self.app)
+        finally:
+            # Whatever keeps the rest from its end, what was recorded becomes a cassette.
+            self._summary = close_sessions(self.app)
         return self._summary
 
 
