@@ -11,6 +11,9 @@ from bisect import bisect_left, bisect_right
 
 # JSON in JSON in JSON in JSON: each doubles the backslashes and adds one.
 _MOST_BACKSLASHES = 15
+ESCAPE_BYTES = _MOST_BACKSLASHES + len("u002B")
+"""The longest that one of these escapes is."""
+
 # Patterns that begin with the backslash itself are searched for fastest.
 _NUMBER = re.compile(rb"\\\\{0,14}+u00([2-7][0-9A-Fa-f])")
 _ESCAPE = re.compile(rb"\\\\{0,14}+(?:/|u00[2-7][0-9A-Fa-f])")
@@ -21,7 +24,7 @@ _TELLS = re.compile(rb"\\(?:/|u00[2-7]|(?:u(?:00?)?)?\Z)")
 
 
 class Unescaped:
-    """Bytes with the escapes of printable ASCII characters undone.
+    """Bytes with the escapes of ASCII characters undone, from the space on.
 
     An escape that the end cuts off is left out, for nothing tells yet what it will be.
 

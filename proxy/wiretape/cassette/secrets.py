@@ -119,11 +119,6 @@ _SUSPECT = re.compile(
         )
     )
 )
-# A short secret's stand-in is cut off, of four bytes or more.
-_STAND_INS = re.compile(
-    rb"REDA(?:CTED-(?:[a-z]+-)*?[a-z]+-x+"
-    rb"|(?:C|CT|CTE|CTED(?:-[a-z]*){0,3})(?![A-Za-z-])|(?![A-Za-z-]))"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +147,7 @@ def stand_in(kind: str, length: int) -> bytes:
 def same_for_all_lengths(content: bytes) -> bytes:
     """Bytes in which each stand-in is like any other, whatever the secret's length and kind.
 
-    A short secret's tells its length, and its kind in part or not at all.
+    A short secret's is cut off: it tells the length, and the kind in part or not at all.
     """
     if b"REDA" not in content:
         return content
@@ -251,6 +246,14 @@ def compile_pattern(pattern: str) -> re.Pattern[bytes]:
 
 _KINDS = ("", *(kind for kind, _ in _SHAPES))
 _KNOWN = re.compile(b"|".join(shape for _, shape in _SHAPES))
+_SHORTEST_BYTES = 4
+_WHOLE = [b"REDACTED-%b-" % kind.encode() for kind in (*_KINDS[1:], CUSTOM)]
+_CUT_OFF = {whole[:length] for whole in _WHOLE for length in range(_SHORTEST_BYTES, len(whole))}
+# The longest that fits is the one. Text that goes on as it does cannot be told from it: a dash, as
+# follows keys in names, is left out after each.
+_STAND_INS = re.compile(
+    b"(?:" + b"|".join([each + b"x*+" for each in _WHOLE] + sorted(_CUT_OFF, reverse=True)) + b")-?"
+)
 
 
 def _suspect(content: bytes, start: int = 0) -> int | None:

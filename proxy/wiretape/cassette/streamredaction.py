@@ -96,8 +96,6 @@ class StreamRedactor:
 
     def take(self, pieces: Pieces) -> Safe:
         """Take some chunks, as (bytes, part), and tell how they are to be written."""
-        if len(pieces) == 1 and self.take_alike(pieces[0][0]):
-            return Safe(pieces, (), ())
         looked_at: dict[int, Written] = {}
         touched: list[Written] = []
         index, few = 0, _FEW
@@ -129,7 +127,7 @@ class StreamRedactor:
             return False
         if not lane.add_if_plain(text):
             return False
-        self._passed = data if len(data) >= CONTEXT_BYTES else self._passed + data
+        self._passed = data if len(data) >= CONTEXT_BYTES else self._passed[-CONTEXT_BYTES:] + data
         return True
 
     def _take_some_alike(self, pieces: Pieces) -> int:

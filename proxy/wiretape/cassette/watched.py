@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wiretape.cassette.escapes import ESCAPE_BYTES
 from wiretape.cassette.secrets import CONTEXT_BYTES, stand_in
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ LONGEST_BYTES = 8 * 1024
 # Line ends inside a secret, as private keys have them, are layout: chunks keep their form, and so
 # their length as written, when a secret in them is replaced.
 _LAYOUT = re.compile(rb"[^ -~]+(?:data: ?)?")
-# The beginning of an escape says not yet whether the secret goes on.
-_UNDECIDED_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,8 @@ class Lane:
                 touched += self._replace(found)
                 self._settled = max(self._settled, found.end)
                 rest = len(self.text) - found.end
-                if rest <= _UNDECIDED_BYTES and found.end - found.start < LONGEST_BYTES:
+                # The beginning of an escape says not yet whether the secret goes on.
+                if rest <= ESCAPE_BYTES and found.end - found.start < LONGEST_BYTES:
                     start = found.start
         if start is None:
             start = self._suspect(0)

@@ -166,14 +166,27 @@ def test_stand_ins_of_any_length_compare_alike():
 @pytest.mark.parametrize("kind", ["password", "parameter", "private-key", "custom"])
 def test_stand_ins_of_short_secrets_compare_alike(kind: str):
     for length in range(4, 40):
-        content = b"http://al:" + stand_in(kind, length) + b"@h/ and REDACTING, REDA-B, PREDATOR"
-        compared = same_for_all_lengths(content)
-        assert compared == b"http://al:REDACTED@h/ and REDACTING, REDA-B, PREDATOR"
+        for end in (b"@h/", b"-main", b"9abc", b"_x"):
+            content = b"http://al:" + stand_in(kind, length) + end
+            compared = same_for_all_lengths(content)
+            assert compared == b"http://al:REDACTED" + end.removeprefix(b"-")
 
 
 def test_what_follows_a_stand_in_is_compared():
-    one, other = (SECRETS.redact(b"ghp_" + b"a1" * 18 + end) for end in (b"-one", b"-two"))
+    account = Secrets([r"acct(\d+)"])
+    for secrets, secret in ((SECRETS, b"ghp_" + b"a1" * 18), (account, b"acct1234567890")):
+        ends = {
+            same_for_all_lengths(secrets.redact(secret + end))
+            for end in (b"-one", b"-two", b" abc", b"", b"/a", b"/x")
+        }
+        assert len(ends) == 6
+    one, other = (account.redact(b"acct1234567890" + end) for end in (b"abc", b"xyz"))
     assert same_for_all_lengths(one) != same_for_all_lengths(other)
+
+
+def test_words_that_are_no_stand_in_stay_apart():
+    words = [b"PREDATOR", b"READ", b"RED", b"FREDA", b"REDACT-ION", b"REDACTEUR", b"REDA/"]
+    assert len({same_for_all_lengths(word) for word in words}) == len(words)
 
 
 def test_the_users_patterns_say_which_part_is_secret():

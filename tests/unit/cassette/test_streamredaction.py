@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -362,3 +363,30 @@ def test_a_private_key_in_lines_leaves_the_lines_and_their_form(name: str):
     journal.write([quotes[90:]])
     assert len(chunk_text(1, 0, journal.chunks[0])) <= len(chunk_text(1, 0, quotes[:90]))
     assert not grep(secret, b"".join(journal.chunks))
+
+
+def test_short_events_leave_nothing_behind():
+    redactor = StreamRedactor(SECRETS, STREAM)
+    short = b'data: {"text":"a"}\n\n'
+    tracemalloc.start()
+    for _ in range(10_000):
+        redactor.take([(short, False)])
+        redactor.take_alike(short)
+    kept_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept_bytes < 10_000
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3, 4])
+def test_a_secret_whose_escapes_are_cut_is_redacted_as_in_one_piece(levels: int):
+    key, secret = PLANTED["anthropic"]
+    spelt = key[:-9] + "-" + key[-9:]
+    escape = "\\" * (2**levels - 1) + "u002d"
+    body = ("ask " + spelt.replace("-", escape) + " now").encode()
+    whole = SECRETS.redact(body)
+    assert not grep(secret[-9:], whole)
+    for place in range(1, len(body)):
+        journal = Journal(StreamRedactor(SECRETS, "application/json"))
+        journal.write([body[:place]])
+        journal.write([body[place:]])
+        assert b"".join(journal.chunks) == whole
