@@ -119,8 +119,11 @@ class Recorder:
         Raises:
             JournalError: it cannot be written, and nothing may pass unrecorded.
         """
-        if self.failure is not None and self._stops:
-            raise self.failure
+        if self._stops:
+            if self.failure is not None:
+                raise self.failure
+            if self._closed:
+                raise JournalError(self.path, "cannot be written: the recording is closed")
         self._last_number += 1
         self.interactions += 1
         kept = without_own(headers)
@@ -158,6 +161,7 @@ class Recorder:
         if self.failure is not None or journal is None:
             if self.failure is not None and self._stops:
                 raise self.failure
+            self._unwritten = ""
             return 0
         if self._unwritten:
             text, self._unwritten = self._unwritten + text, ""

@@ -101,3 +101,22 @@ async def test_a_journal_that_nobody_waits_for_any_more_leaves_nothing(
     slow.set()
     await asking
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("stops", [True, False])
+async def test_what_is_asked_after_the_end_is_not_kept(tmp_path: Path, *, stops: bool):
+    recorder = Recorder(tmp_path / "c.yaml", "http://127.0.0.1:11434", stops=stops)
+    await recorder.open()
+    recorder.discard()
+    body = Body.of(b"x" * 1_000_000)
+    if stops:
+        with pytest.raises(JournalError, match="closed"):
+            recorder.begin("POST", "/", (), body)
+        return
+    tracemalloc.start()
+    for _ in range(10):
+        recorder.begin("POST", "/", (), body)
+    recorder.flush()
+    kept_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept_bytes < 1_000_000
