@@ -1,7 +1,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wiretape.cassette import fastload
@@ -79,7 +79,7 @@ def edited(draw: st.DrawFn) -> str:
 
 
 @given(edited())
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=600)
 def test_whatever_a_hand_does_both_ways_of_reading_agree(text):
     fast = read_own_layout(text)
     if fast is not None:
@@ -87,7 +87,6 @@ def test_whatever_a_hand_does_both_ways_of_reading_agree(text):
 
 
 @given(st.data())
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_lines_in_any_order_are_read_alike_by_both_ways(data):
     lines = TEXT.splitlines(keepends=True)
     shuffled = data.draw(st.lists(st.sampled_from(lines), max_size=12))

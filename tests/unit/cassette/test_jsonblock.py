@@ -2,7 +2,7 @@ import json
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from wiretape.cassette.jsonblock import json_block
@@ -29,7 +29,6 @@ def block(text: str) -> str:
 
 
 @given(VALUES)
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_value_comes_back_from_yaml(value):
     text = f"- request: 1\n  json:{json_block(value, '  ')}\n- 2\n"
     loaded = yaml.load(text, yaml.CSafeLoader)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from wiretape.cassette.document import read_document
@@ -29,7 +29,6 @@ from wiretape.core.model import (
 
 PATH = Path("some.yaml")
 # A busy machine makes no promise slower to keep.
-UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 ODD_TEXTS = st.sampled_from(
     [
         "\x85", "\x7f", "\ufffe", "\u2028", "\u2029", "\ufeff", "\x00", "\x1b[0m", "\t", "#", " #",
@@ -147,7 +146,6 @@ def said(cassette: Cassette) -> tuple[object, ...]:
 
 
 @given(cassettes())
-@UNHURRIED
 def test_what_is_written_comes_back_by_both_ways_of_reading(cassette):
     text = cassette_text(cassette)
     for read in (read_own_layout, read_document):
@@ -160,7 +158,6 @@ def test_what_is_written_comes_back_by_both_ways_of_reading(cassette):
 
 
 @given(cassettes())
-@UNHURRIED
 def test_chunks_and_ends_stand_on_one_line_each(cassette):
     lines = cassette_text(cassette).split("\n")
     one_line = [e for e in cassette.entries if isinstance(e, Chunk | End)]
@@ -180,7 +177,7 @@ SPELLINGS = {
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 @given(cassette=cassettes())
-@settings(UNHURRIED, max_examples=40)
+@settings(max_examples=40)
 def test_another_spelling_of_the_same_document_loads_the_same(spelling, cassette):
     document = yaml.load(cassette_text(cassette), yaml.CSafeLoader)
     respelled = yaml.safe_dump(document, **{"allow_unicode": True, **SPELLINGS[spelling]})
@@ -191,7 +188,7 @@ def test_another_spelling_of_the_same_document_loads_the_same(spelling, cassette
 
 
 @given(cassettes())
-@settings(UNHURRIED, max_examples=40)
+@settings(max_examples=40)
 def test_comments_change_nothing(cassette):
     text = cassette_text(cassette)
     commented = "# a note\n\n" + text.replace("\n- ", "\n# between\n- ") + "# the end\n"
@@ -210,7 +207,7 @@ def _unordered(entry: Entry) -> object:
 
 
 @given(cassettes())
-@settings(UNHURRIED, max_examples=40)
+@settings(max_examples=40)
 def test_sorted_keys_change_no_more_than_the_order_in_json_and_headers(cassette):
     document = yaml.load(cassette_text(cassette), yaml.CSafeLoader)
     respelled = yaml.safe_dump(document, sort_keys=True)
@@ -223,7 +220,7 @@ def test_sorted_keys_change_no_more_than_the_order_in_json_and_headers(cassette)
 
 
 @given(cassette=cassettes())
-@settings(UNHURRIED, max_examples=20)
+@settings(max_examples=20)
 def test_a_file_gives_what_its_text_gives(tmp_path_factory, cassette):
     path = tmp_path_factory.mktemp("cassettes") / "some.yaml"
     path.write_text(cassette_text(cassette), encoding="utf-8")

@@ -3,7 +3,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from wiretape.core.canonical import Reading, canonical_path, canonical_query
@@ -131,7 +131,6 @@ def test_a_kept_body_and_one_that_was_not_kept_are_verbatim_the_same():
     assert one.verbatim() == other.verbatim()
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.text(), json_values), st.randoms())
 def test_neither_key_order_nor_spacing_counts(body: dict[str, Any], random: Any):
     def shuffled(value: Any) -> Any:
@@ -146,7 +145,6 @@ def test_neither_key_order_nor_spacing_counts(body: dict[str, Any], random: Any)
     assert [exact(content), exact(content)] == [exact(body)] * 2
 
 
-@settings(deadline=None)
 @given(json_values, json_values)
 def test_digests_are_equal_for_equal_json_alone(one: Any, other: Any):
     texts = [dump_json(parse_json(json.dumps([value]))) for value in (one, other)]

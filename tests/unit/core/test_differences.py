@@ -2,7 +2,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from wiretape.core.canonical import Reading
@@ -211,7 +211,6 @@ def test_deep_documents_are_compared_whole_at_the_bottom():
     assert len(found(nested(1), nested(2))) == 1
 
 
-@settings(deadline=None)
 @given(json_values, json_values)
 def test_there_is_a_difference_exactly_where_the_forms_differ(one: Any, other: Any):
     bodies = reading({"a": one}), reading({"a": other})

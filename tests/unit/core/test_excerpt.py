@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from wiretape.core.excerpt import WIDTH, excerpts, shown
@@ -24,7 +24,6 @@ def test_a_value_is_shown_on_one_printable_line(value: object, text: str):
     assert shown(value) == text
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_what_is_shown_is_always_printable_and_still_json(text: str):
     assert shown(text).isprintable()
@@ -47,7 +46,6 @@ def test_a_difference_near_an_end_is_cut_on_one_side():
     assert excerpts("a" * 99 + "1", "a" * 99)[1] == "…" + "a" * 24
 
 
-@settings(deadline=None)
 @given(st.text(), st.text(), st.text(), st.text())
 def test_excerpts_of_different_texts_differ(start: str, one: str, other: str, end: str):
     texts = (start * 30 + one + end * 30, start * 30 + other + end * 30)

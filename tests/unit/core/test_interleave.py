@@ -133,7 +133,7 @@ def moved(track: Track, by: int) -> Track:
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.integers(0, 5), max_size=40), st.integers(0, 2**64))
 def test_any_recording_is_shuffled_into_one_that_could_have_been(moves, seed):
     words = [f"{'ABCDEF'[move]}" for move in moves]

@@ -13,7 +13,7 @@ from wiretape.core.conversation import LEVELS, Level
 from wiretape.core.matching import Match, Matcher, Repeat, Rules
 from wiretape.core.model import Body, Request
 
-patient = settings(deadline=None, max_examples=60)
+fewer = settings(max_examples=60)
 
 EXACT, ORDER, OUTPUT = LEVELS
 DIALECTS = ("chat", "responses", "anthropic", "ollama")
@@ -108,14 +108,14 @@ def agreement(one: Request, other: Request) -> Level | None:
     return next((level for level in LEVELS if read[0].digest(level) == read[1].digest(level)), None)
 
 
-@patient
+@fewer
 @given(conversations(), st.randoms(use_true_random=False))
 def test_spelling_alone_agrees_exactly(conversation: Any, random: Any):
     whole = body(conversation)
     assert agreement(request(spelled(whole, random)), request(whole)) is EXACT
 
 
-@patient
+@fewer
 @given(conversations(), st.randoms(use_true_random=False))
 def test_order_of_results_and_spelling_of_arguments_agree_at_tool_order(
     conversation: Any, random: Any
@@ -126,7 +126,7 @@ def test_order_of_results_and_spelling_of_arguments_agree_at_tool_order(
     assert found is (EXACT if moved == whole else ORDER)
 
 
-@patient
+@fewer
 @given(conversations(), st.randoms(use_true_random=False), st.data())
 def test_other_outputs_agree_at_tool_output_alone(conversation: Any, random: Any, data: Any):
     rounds = [n for n, turn in enumerate(conversation["turns"]) if not isinstance(turn, str)]
@@ -139,7 +139,7 @@ def test_other_outputs_agree_at_tool_output_alone(conversation: Any, random: Any
     assert agreement(request(body(other, random)), request(body(conversation))) is OUTPUT
 
 
-@patient
+@fewer
 @given(conversations(), st.randoms(use_true_random=False), st.data())
 def test_any_other_change_agrees_at_no_level(conversation: Any, random: Any, data: Any):
     other = copy.deepcopy(conversation)
@@ -219,7 +219,7 @@ def libraries(draw: Any) -> tuple[list[Request], list[Request]]:
 
 @pytest.mark.parametrize("repeat", Repeat)
 @pytest.mark.parametrize("level", Level)
-@settings(patient, max_examples=25)
+@settings(max_examples=25)
 @given(library=libraries())
 def test_the_index_gives_what_a_scan_would(level: Level, repeat: Repeat, library: Any):
     recorded, live = library

@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from wiretape.core.pointer import format_pointer, parse_pointer, remove
@@ -33,7 +33,6 @@ def test_what_is_no_pointer_is_refused_in_one_line_that_names_it(text: str):
     assert len(message.splitlines()) == 1
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(), min_size=1))
 def test_formatting_and_parsing_give_the_same_tokens(tokens: list[str]):
     assert parse_pointer(format_pointer(tokens)).tokens == tuple(tokens)

@@ -387,13 +387,13 @@ def agree(
     )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(libraries(), st.sampled_from(ORDERS), scripts())
 def test_it_does_what_the_plain_scheduler_does_at_once(tracks, order, script):
     agree(tracks, order, Speed(None), script)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     libraries(),
     st.sampled_from(ORDERS),
@@ -404,7 +404,7 @@ def test_it_does_what_the_plain_scheduler_does_at_the_recorded_pace(tracks, orde
     agree(tracks, order, speed, script)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(libraries(), st.sampled_from(ORDERS), st.sampled_from([Speed(None), Speed(1.0)]), scripts())
 def test_every_client_that_reads_gets_all_of_its_steps_in_order_and_in_bounded_time(
     tracks, order, speed, script
@@ -420,7 +420,7 @@ def test_every_client_that_reads_gets_all_of_its_steps_in_order_and_in_bounded_t
     assert run.now_ns <= started_ns + 2 * len(tracks) * TIMEOUT_NS + lengths_ns
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(libraries(), st.sampled_from(ORDERS), st.sampled_from([Speed(None), Speed(1.0)]), scripts())
 def test_order_is_only_broken_for_whoever_the_report_names(tracks, order, speed, script):
     if order.kind == "free":
@@ -435,7 +435,7 @@ def must_wait(one: Track, other: Track) -> bool:
     return one.ordered and other.ordered and overlap(one, other)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     libraries(),
     st.sampled_from(ORDERS),
@@ -463,7 +463,7 @@ def test_if_all_come_in_time_nothing_stalls_and_the_order_holds(tracks, order, s
             assert places[key][step] < places[other][other_step]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     libraries(),
     st.sampled_from([Order("recorded"), Order("free")]),
@@ -494,7 +494,7 @@ def test_at_recorded_offsets_every_step_is_due_at_its_own_however_late_the_calle
     assert not run.schedule.stalls()
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     libraries(metadata=False),
     st.sampled_from([0.5, 1.0, 4.0]),
@@ -536,7 +536,7 @@ def test_requests_late_by_a_little_keep_the_clock_and_hold_nobody_up_for_longer(
                 assert abs(done[track.key, step] - due_ns - clock_ns) <= 1
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(libraries(), st.sampled_from(ORDERS), st.integers(1, 60), scripts())
 def test_a_tolerant_clock_breaks_no_order_and_never_ends_in_a_deadlock(
     tracks, order, tolerance_us, script
@@ -549,7 +549,7 @@ def test_a_tolerant_clock_breaks_no_order_and_never_ends_in_a_deadlock(
         assert_order_kept_but_for_missing(run, tracks, order)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(libraries(), st.integers(0, 2**64), scripts())
 def test_the_same_seed_and_arrivals_give_the_same_deliveries(tracks, seed, script):
     def deliveries() -> list[tuple[object, int]]:
