@@ -47,6 +47,10 @@ async def test_a_cassette_is_chosen_by_flag_base_url_or_header(proxy: Proxy, tmp
     async with proxy("replay") as replaying:
         assert (await ask(replaying.url, "GET", "/@deep%2Fer/c?q=1")).body == b"/c?q=1 "
         assert (await ask(replaying.url, "GET", "/d")).body == b"/d "  # all, where none is named
+        assert (await ask(replaying.url, "GET", "/c?q=1")).body == b"/c?q=1 "
+        for session, used in (("deep%2Fer", ["deep/er"]), ("default", ["by-header", "deep/er"])):
+            report = await ask(replaying.url, "GET", f"/_wiretape/sessions/{session}")
+            assert [each["cassette"] for each in report.json()["used"]] == used
         missing = await ask(replaying.url, "GET", "/@nosuch/d")
     assert missing.status == 400
     assert "nosuch.yaml" in missing.json()["error"]["message"]

@@ -8,6 +8,7 @@ import itertools
 import logging
 import shlex
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -268,7 +269,16 @@ class Sessions:
                 raise CassetteNotFoundError(
                     self._settings.directory, f"record one with: {record_command}"
                 )
-        return [self._unchanged(each, _version(each)) for each in paths]
+        return [self._read_one(each) for each in paths]
+
+    def _read_one(self, path: Path) -> Cassette:
+        """One cassette, by the name that chooses it: below directories, that says which."""
+        cassette = self._unchanged(path, _version(path))
+        settings = self._settings
+        if path in settings.cassettes or not path.is_relative_to(settings.directory):
+            return cassette
+        name = path.relative_to(settings.directory).as_posix().removesuffix(SUFFIX)
+        return cassette if name == cassette.name else replace(cassette, name=name)
 
     def _refuse_busy(self, path: Path) -> None:
         if any(other.recorder and other.path == path for other in self._open.values()):
