@@ -207,6 +207,22 @@ async def test_rewind_and_close(proxy: Proxy, tmp_path: Path):
                 assert (rewound.status, rewound.json()["used"]) == (200, [])
 
 
+async def test_recording_again_what_was_closed_is_said(
+    proxy: Proxy, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    async with (
+        scripted_upstream(echo) as upstream,
+        proxy("record", upstream=upstream.url) as running,
+    ):
+        await ask(running.url, "GET", "/@r/1")
+        await ask(running.url, "POST", "/_wiretape/sessions/r/close")
+        assert "take the place" not in caplog.text
+        await ask(running.url, "GET", "/@r/2")
+        assert f"will take the place of {tmp_path / 'r.yaml'}" in caplog.text
+        assert requests(tmp_path / "r.yaml") == ["/1"]
+    assert requests(tmp_path / "r.yaml") == ["/2"]
+
+
 async def test_what_was_missed_before_a_rewind_still_counts(proxy: Proxy):
     async with scripted_upstream(echo) as upstream:
         async with proxy("record", upstream=upstream.url, cassette="c") as tape:

@@ -111,6 +111,10 @@ class Session:
             self.recorder = self.replayer = None
         return written
 
+    def wrote(self, path: Path) -> bool:
+        """Whether it was closed, and has written this cassette."""
+        return self._closed is not None and self._closed.written == path
+
     def report(self) -> dict[str, Any]:
         """What has come of the session so far, as JSON; of a closed one, what had come of it."""
         return self._report() if self._closed is None else self._closed.report

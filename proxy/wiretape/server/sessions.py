@@ -201,6 +201,13 @@ class Sessions:
                 stops=settings.stops_on_disk_error,
                 continues=continues,
             )
+            if mode is Mode.RECORD and any(each.wrote(path) for each in self._finished):
+                _log.warning(
+                    "session %s was closed and is asked again: what comes now is recorded anew and"
+                    " will take the place of %s",
+                    name,
+                    path,
+                )
         self._open[name] = session
         return session
 
