@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,6 +16,10 @@ from support.proxies import Proxy
 from support.upstream import CLOSE, LAST, SSE_HEAD, Gate, Seen, chunk, head, scripted_upstream
 from support.wire import PATIENCE_S, ask, ask_json, connect
 from wiretape.core.addresses import parse_listen
+from wiretape.core.model import Outcome
+from wiretape.server.clock import monotonic_ns
+from wiretape.server.connection import UpstreamConnection
+from wiretape.server.upstream import Upstream
 
 OK = head("200 OK", "Content-Length: 2") + b"ok"
 
@@ -315,6 +320,55 @@ async def test_nothing_is_sent_twice_that_may_not_be(proxy: Proxy):
         assert (await ask(passing.url, "GET", "/1")).body == b"ok"
         assert (await ask(passing.url, "GET", "/2")).body == b"ok"
         assert [seen.target for seen in upstream.seen] == ["/1", "/2", "/2"]
+
+
+@pytest.mark.parametrize("size", [1, 500_000])
+async def test_what_nobody_can_have_read_is_sent_again_whatever_it_is(
+    size: int, monkeypatch: pytest.MonkeyPatch
+):
+    # As if it had been closed between the last look at it and the request.
+    monkeypatch.setattr(UpstreamConnection, "quiet", lambda _: True)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        upstream = Upstream(f"http://127.0.0.1:{server.getsockname()[1]}")
+        asking = asyncio.create_task(upstream.send("POST", "/", (), b"1"))
+        first = await asyncio.to_thread(answered, server)
+        exchange = await asking
+        assert (await exchange.read())[1] is Outcome.COMPLETE
+        first.close()
+        asking = asyncio.create_task(upstream.send("POST", "/", (), b"x" * size))
+        await asyncio.sleep(0)  # the request is sent before the end is seen
+        second = await asyncio.to_thread(answered, server)
+        assert (await (await asking).read())[1] is Outcome.COMPLETE
+        second.close()
+        await upstream.close()
+
+
+def answered(server: socket.socket) -> socket.socket:
+    connection = server.accept()[0]
+    came = b""
+    while b"\r\n\r\n" not in came:
+        came += connection.recv(65536)
+    head, _, body = came.partition(b"\r\n\r\n")
+    missing = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0]) - len(body)
+    while missing:
+        missing -= len(connection.recv(65536))
+    connection.sendall(OK)
+    return connection
+
+
+async def test_a_connection_that_is_kept_too_long_is_not_used(monkeypatch: pytest.MonkeyPatch):
+    async with scripted_upstream([OK], [OK]) as server:
+        upstream = Upstream(server.url)
+        now_ns = monotonic_ns()
+        monkeypatch.setattr("wiretape.server.pool.monotonic_ns", lambda: now_ns)
+        connections = []
+        for _ in range(3):
+            exchange = await upstream.send("GET", "/", (), b"")
+            await exchange.read()
+            connections.append(next(iter(upstream._pool._idle)))  # noqa: SLF001  that is it
+            now_ns += 3_000_000_000 if len(connections) == 1 else 5_000_000_000
+        assert connections[0] is connections[1] is not connections[2]
+        await upstream.close()
 
 
 async def test_a_streamed_body_is_not_sent_again_even_where_the_method_allows_it(proxy: Proxy):

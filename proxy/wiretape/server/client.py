@@ -17,8 +17,9 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import HttpProcessingError, HttpRequestParser, StreamWriter
 
 from wiretape.server.clock import monotonic_ns
-from wiretape.server.downstream import Downstream, error_answer, unsent_bytes
+from wiretape.server.downstream import Downstream, error_answer
 from wiretape.server.parsing import OPTIONS, complaint
+from wiretape.server.peer import unsent_bytes
 from wiretape.server.request import Request
 
 if TYPE_CHECKING:

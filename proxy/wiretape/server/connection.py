@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import re
 import select
+import socket
 from typing import TYPE_CHECKING, cast
 
 from aiohttp.http import HttpProcessingError, HttpResponseParser
@@ -19,6 +21,7 @@ from wiretape.server.clock import monotonic_ns
 from wiretape.server.exchange import UNTAKEN_LIMIT_BYTES, Exchange
 from wiretape.server.framing import LAST_CHUNK
 from wiretape.server.parsing import HEADER_LIMIT_BYTES, OPTIONS, complaint
+from wiretape.server.peer import unsent_bytes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable
@@ -127,10 +130,11 @@ class UpstreamConnection(asyncio.Protocol):
         """The connection is gone; without an error if the upstream closed it."""
         if isinstance(exc, ConnectionError):
             self._receive_what_is_left()
-        self._transport = None
         exchange, self.exchange = self.exchange, None
         if exchange is not None:
+            exchange.unseen = self._closed_before_it_read()
             exchange.lose(exc)
+        self._transport = None
         self._end_upload()
         self.resume_writing()
         self._lost(self)
@@ -160,6 +164,22 @@ class UpstreamConnection(asyncio.Protocol):
                 if not data:
                     break
                 self.data_received(data)
+
+    def _closed_before_it_read(self) -> bool:
+        """Whether the other side had closed before all that was sent had come there.
+
+        Its end acknowledges what had come by then. What comes later it answers with a reset, which
+        after an end is a broken pipe (RFC 9293, section 3.10.7; tcp_reset in Linux).
+        """
+        transport = self._transport
+        sock = None if transport is None else transport.get_extra_info("socket")
+        if transport is None or sock is None:
+            return False
+        try:
+            refused = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.EPIPE
+        except OSError:
+            return False
+        return refused or unsent_bytes(transport) > 0
 
     def _descriptor(self) -> int | None:
         sock = None if self._transport is None else self._transport.get_extra_info("socket")

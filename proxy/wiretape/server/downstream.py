@@ -8,12 +8,10 @@ be those of the upstream, and the head must hold no field that the upstream did 
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import functools
 import json
 import socket
 import struct
-import termios
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -22,6 +20,7 @@ from wiretape.cassette.secrets import Secrets
 from wiretape.core.routing import error_body
 from wiretape.server.framing import LAST_CHUNK, Framing
 from wiretape.server.headers import end_to_end
+from wiretape.server.peer import unsent_bytes
 
 if TYPE_CHECKING:
     from wiretape.core.model import Headers
@@ -226,14 +225,3 @@ def _one_line(value: str) -> str:
     # A cassette can hold anything; a line break in a field would begin another (RFC 9110,
     # section 5.5, has it replaced by a space).
     return value.translate({10: " ", 13: " ", 0: " "}) if not value.isprintable() else value
-
-
-def unsent_bytes(transport: asyncio.WriteTransport) -> int:
-    """How much of what was written has not reached the client's machine, as far as is known."""
-    waiting = transport.get_write_buffer_size()
-    sock: socket.socket | None = transport.get_extra_info("socket")
-    try:
-        raw = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0\0\0\0") if sock else b""
-    except (OSError, ValueError):  # which it is where it has been closed under TLS
-        return waiting
-    return waiting + int.from_bytes(raw, "little")

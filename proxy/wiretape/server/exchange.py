@@ -62,6 +62,7 @@ class Exchange:
         error: what is wrong, where the upstream broke the protocol.
         lost: its connection is gone.
         lost_with: the error that it went with; None if it was closed in order.
+        unseen: it was closed before the whole request had come there: nobody has acted on it.
         listener: is called whenever more has come, in place of whoever would wait for it.
         held: nothing more comes, for who is to take it is slow.
     """
@@ -87,6 +88,7 @@ class Exchange:
         "reason",
         "sent_ns",
         "status",
+        "unseen",
         "uploading",
     )
 
@@ -103,6 +105,7 @@ class Exchange:
         self.error: str | None = None
         self.lost = False
         self.lost_with: BaseException | None = None
+        self.unseen = False
         self.listener: Callable[[], None] | None = None
         self.held = False
         self._source: Source | None = source

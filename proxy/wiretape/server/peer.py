@@ -1,4 +1,4 @@
-"""Whether a client on this machine has read what it was sent.
+"""How far what was sent has come: to the other side's machine, and there to its program.
 
 TCP tells a sender what has reached the other side's machine, not what its program has read. Two
 streams written one after the other can so be read the other way round. Linux tells the length
@@ -9,10 +9,12 @@ namespace; elsewhere, and for other systems, nothing is known.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import functools
 import socket
 import struct
 import sys
+import termios
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,6 +31,17 @@ _REQUEST = struct.Struct("=BBBxI")  # family, protocol, extensions, states
 _ANSWER_PREFIX = struct.Struct("=BBBB48xII")  # family, state, timer, retrans, id, expires, rqueue
 _ANSWER_LIMIT_BYTES = 8192
 _MAPPED_PREFIX = "::ffff:"
+
+
+def unsent_bytes(transport: asyncio.WriteTransport) -> int:
+    """How much of what was written has not reached the other machine, as far as is known."""
+    waiting = transport.get_write_buffer_size()
+    sock: socket.socket | None = transport.get_extra_info("socket")
+    try:
+        raw = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0\0\0\0") if sock else b""
+    except (OSError, ValueError):  # which it is where it has been closed under TLS
+        return waiting
+    return waiting + int.from_bytes(raw, "little")
 
 
 class ReceiveQueues:

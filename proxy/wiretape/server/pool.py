@@ -43,8 +43,9 @@ class Pool:
     def spare(self) -> UpstreamConnection | None:
         """A connection that was kept; the upstream may be about to close it."""
         while self._idle:
-            connection = self._idle.popitem()[0]
-            if connection.quiet():
+            connection, since_ns = self._idle.popitem()
+            # The timer may be late: a machine can have been asleep.
+            if monotonic_ns() - since_ns < _KEEP_S * 1e9 and connection.quiet():
                 return connection
             connection.abort()
         return None

@@ -102,7 +102,7 @@ class Upstream:
         if await self._headed(exchange):
             return exchange
         # Of a streamed body some has been taken, which could not be sent again.
-        repeatable = isinstance(body, bytes) and method in _IDEMPOTENT
+        repeatable = isinstance(body, bytes) and (exchange.unseen or method in _IDEMPOTENT)
         if spare is None or not repeatable or exchange.began or exchange.given_up:
             raise self._no_head(exchange)
         # It had most likely been closed before it saw the request: a new one will not have been.
