@@ -157,6 +157,7 @@ def test_check_finds_what_is_wrong(tmp_path: Path):
     (tmp_path / "torn.yaml").write_text(whole[:-20])
     (tmp_path / "endless.yaml").write_text(whole[: whole.index("- {end:")])
     assert wiretape("check", "whole.yaml", cwd=tmp_path).returncode == 0
+    assert wiretape("check", ".", cwd=tmp_path).stdout.count("yaml: ") == 3
     result = wiretape("check", "whole.yaml", "torn.yaml", "endless.yaml", cwd=tmp_path)
     assert result.returncode == 1
     assert "whole.yaml: ok" in result.stdout

@@ -329,6 +329,7 @@ async def test_what_nobody_can_have_read_is_sent_again_whatever_it_is(
     # As if it had been closed between the last look at it and the request.
     monkeypatch.setattr(UpstreamConnection, "quiet", lambda _: True)
     with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(PATIENCE_S)
         upstream = Upstream(f"http://127.0.0.1:{server.getsockname()[1]}")
         asking = asyncio.create_task(upstream.send("POST", "/", (), b"1"))
         first = await asyncio.to_thread(answered, server)

@@ -16,6 +16,7 @@ from wiretape.core.addresses import Address
 from wiretape.core.model import Mode
 from wiretape.core.routing import SessionName
 from wiretape.errors import CassetteNotFoundError, CorruptCassetteError, UsageError
+from wiretape.server.report import report_lines
 from wiretape.server.serve import start
 from wiretape.server.settings import Settings
 
@@ -239,6 +240,55 @@ async def test_what_was_missed_before_a_rewind_still_counts(proxy: Proxy):
             assert "wiretape_misses_total 1\n" in figures
             summary = await tape.stop()
     assert summary.failed
+
+
+async def test_what_was_used_before_a_rewind_is_not_unused(proxy: Proxy):
+    async with scripted_upstream(echo) as upstream:
+        async with proxy("record", upstream=upstream.url, cassette="c") as tape:
+            for target in ("/1", "/2"):
+                await ask(tape.url, "POST", target, b"{}")
+        for used, failed in (["/1", "/2"], False), (["/1"], True):
+            async with proxy("replay", cassette="c", strict=True) as tape:
+                for target in used:
+                    await ask(tape.url, "POST", target, b"{}")
+                    rewound = await ask(tape.url, "POST", "/_wiretape/sessions/c/rewind")
+                    assert len(rewound.json()["unused"]) == 2
+                summary = await tape.stop()
+            assert summary.failed is failed
+            (report,) = summary.reports
+            assert [each["target"] for each in report["used_before"]] == used
+            lines = report_lines(report)
+            assert f"session c: {len(used)} used before it was rewound" in lines
+            assert any("unused: #2" in line for line in lines) is failed
+
+
+async def test_a_session_that_only_stands_by_fails_nothing(proxy: Proxy):
+    async with scripted_upstream(echo) as upstream:
+        async with proxy("record", upstream=upstream.url, cassette="c") as tape:
+            await ask(tape.url, "POST", "/1", b"{}")
+        async with proxy("replay", cassette="c", strict=True) as tape:
+            assert (await ask(tape.url, "POST", "/@c~w1/1", b"{}")).status == 200
+            summary = await tape.stop()
+        assert not summary.failed
+        assert [report["session"] for report in summary.reports] == ["c~w1"]
+        async with proxy("replay", cassette="c", strict=True) as tape:
+            summary = await tape.stop()
+        assert summary.failed
+
+
+async def test_new_episodes_replay_while_another_session_records(proxy: Proxy, tmp_path: Path):
+    async with scripted_upstream(echo) as upstream:
+        async with proxy("record", upstream=upstream.url, cassette="n") as tape:
+            await ask(tape.url, "POST", "/1", b"{}")
+        async with proxy("new_episodes", upstream=upstream.url) as tape:
+            assert (await ask(tape.url, "POST", "/@n~a/2", b"{}")).body == b"/2 {}"
+            assert (await ask(tape.url, "POST", "/@n~b/1", b"{}")).body == b"/1 {}"
+            refused = await ask(tape.url, "POST", "/@n~b/3", b"{}")
+            assert "being recorded by another session" in refused.json()["error"]["message"]
+            await ask(tape.url, "POST", "/_wiretape/sessions/n~a/close")
+            assert (await ask(tape.url, "POST", "/@n~b/3", b"{}")).body == b"/3 {}"
+    assert requests(tmp_path / "n.yaml") == ["/1", "/2", "/3"]
+    assert [seen.target for seen in upstream.seen] == ["/1", "/2", "/3"]
 
 
 async def test_closing_again_tells_the_same_and_counts_nothing_twice(proxy: Proxy, tmp_path: Path):

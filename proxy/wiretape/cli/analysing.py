@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import csv
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from wiretape.cassette.library import find_cassettes
 from wiretape.cassette.loader import load
 from wiretape.cli import EXIT_FAILED
 from wiretape.cli import options as shared
 from wiretape.cli.options import Configured
 from wiretape.cli.progress import tracked
 from wiretape.cli.reading import print_json, print_rich
-from wiretape.errors import CassetteNotFoundError, UsageError
+from wiretape.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from wiretape.core.model import Cassette
 
@@ -40,7 +39,7 @@ def stats(cassettes: tuple[str, ...], directory: Path, *, as_json: bool, as_csv:
 
     if as_json and as_csv:
         raise UsageError("--json and --csv exclude each other")
-    files = cassette_files(cassettes, directory)
+    files = shared.cassette_files(cassettes, directory)
     with tracked("reading", len(files)) as step:
         counted = count(_read(path, step) for path in files)
     if as_json:
@@ -71,27 +70,6 @@ def diff(a: str, b: str, directory: Path, *, as_json: bool) -> int:
     else:
         print_rich(diff_text(compared))
     return EXIT_FAILED if compared.changed else 0
-
-
-def cassette_files(cassettes: tuple[str, ...], directory: Path) -> list[Path]:
-    """The files that CASSETTE arguments mean, directories with all that is in them.
-
-    Raises:
-        CassetteNotFoundError: one is nowhere, or a directory has none.
-        UsageError: one is no path, and as a name no good.
-    """
-    files: list[Path] = []
-    for each in cassettes or (str(directory),):
-        if not cassettes and not directory.exists():
-            raise CassetteNotFoundError(directory, "record one with: wiretape record")
-        if Path(each).is_dir():
-            found = find_cassettes(Path(each))
-            if not found:
-                raise CassetteNotFoundError(each, "record one with: wiretape record")
-            files += found
-        else:
-            files.append(shared.cassette_file(each, directory))
-    return files
 
 
 def _read(path: Path, step: Callable[[], None]) -> Cassette:

@@ -24,7 +24,6 @@ from wiretape.analysis.tables import (
 )
 from wiretape.cassette.loader import load
 from wiretape.cli import options as shared
-from wiretape.cli.analysing import cassette_files
 from wiretape.cli.logs import say
 from wiretape.cli.options import Configured
 from wiretape.cli.parquet import available, tables
@@ -65,7 +64,7 @@ def export(cassettes: tuple[str, ...], form: str, output: str, directory: Path) 
 
     A CASSETTE may be a directory.
     """
-    files = cassette_files(cassettes, directory)
+    files = shared.cassette_files(cassettes, directory)
     with tracked("exporting", len(files)) as step:
 
         def loaded() -> Iterator[Cassette]:

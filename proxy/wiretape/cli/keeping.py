@@ -53,12 +53,12 @@ def recover(place: str | None, directory: Path) -> int:
 def redact(cassettes: tuple[str, ...], directory: Path, **given: Any) -> int:
     """Take secrets out of cassettes, in place; exit 1 where some must stay.
 
-    Stand-ins are as long as the secrets, so that lengths, chunk boundaries and framing stay true.
+    A CASSETTE may be a directory. Stand-ins are as long as the secrets, so that lengths, chunk
+    boundaries and framing stay true.
     """
     redactor = shared.redactor_of(given)
     status = 0
-    for each in cassettes:
-        path = shared.cassette_file(each, directory)
+    for path in shared.cassette_files(cassettes, directory):
         leaks = clean_file(path, redactor)
         for leak in leaks:
             where = "" if leak.interaction is None else f"interaction {leak.interaction}, "

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import click
 from click.core import ParameterSource
 
-from wiretape.cassette.library import cassette_path
+from wiretape.cassette.library import SUFFIX, cassette_path, find_cassettes
 from wiretape.cassette.redaction import Redactor
 from wiretape.cassette.secrets import Secrets, compile_pattern
 from wiretape.cli import logs
@@ -290,3 +290,24 @@ def cassette_file(text: str, folder: Path) -> Path:
     if not named.exists():
         raise CassetteNotFoundError(named)
     return named
+
+
+def cassette_files(cassettes: tuple[str, ...], directory: Path) -> list[Path]:
+    """The files that CASSETTE arguments mean, directories with all that is in them.
+
+    Raises:
+        CassetteNotFoundError: one is nowhere, or a directory has none.
+        UsageError: one is no path, and as a name no good.
+    """
+    files: list[Path] = []
+    for each in cassettes or (str(directory),):
+        if not cassettes and not directory.exists():
+            raise CassetteNotFoundError(directory, "record one with: wiretape record")
+        if Path(each).is_dir() and not each.endswith(SUFFIX):
+            found = find_cassettes(Path(each))
+            if not found:
+                raise CassetteNotFoundError(each, "record one with: wiretape record")
+            files += found
+        else:
+            files.append(cassette_file(each, directory))
+    return files

@@ -54,9 +54,13 @@ def show(cassette: str, directory: Path, *, as_json: bool, raw: bool) -> None:
 @shared.secrets
 @shared.log_level
 def check(cassettes: tuple[str, ...], directory: Path, *, as_json: bool, **given: Any) -> int:
-    """Check cassettes for their format, torn endings and secrets; exit 1 if something is wrong."""
+    """Check cassettes for their format, torn endings and secrets; exit 1 if something is wrong.
+
+    A CASSETTE may be a directory.
+    """
     redactor = shared.redactor_of(given)
-    results = [_checked(shared.cassette_file(each, directory), redactor) for each in cassettes]
+    files = shared.cassette_files(cassettes, directory)
+    results = [_checked(each, redactor) for each in files]
     wrong = any(result["problems"] for result in results)
     if as_json:
         print_json({"ok": not wrong, "cassettes": results})

@@ -89,7 +89,7 @@ class Recorder:
         self._handing_over = threading.Lock()
         self._closed = False
         self.clock = SessionClock(utc_now())
-        self._last_number = 0
+        self._last_number = self._number_before = 0
         self._unwritten = ""
 
     async def open(self) -> None:
@@ -125,7 +125,6 @@ class Recorder:
             if self._closed:
                 raise JournalError(self.path, "cannot be written: the recording is closed")
         self._last_number += 1
-        self.interactions += 1
         kept = without_own(headers)
         target, kept, body = self.redactor.request(target, kept, body)
         number = self._last_number
@@ -137,12 +136,11 @@ class Recorder:
 
         Many are asked together, and until then nobody can have got an answer.
         """
-        if self._stops or self.failure is not None:
-            self.write(text)
-            return
-        if not self._unwritten:
+        if not self._unwritten and not self._stops:
             asyncio.get_running_loop().call_soon(self.flush)
         self._unwritten += text
+        if self._stops or self.failure is not None:
+            self.flush()
 
     def flush(self) -> None:
         """Journal what has been asked and is not journalled yet."""
@@ -163,12 +161,15 @@ class Recorder:
                 raise self.failure
             self._unwritten = ""
             return 0
+        recorded = self.interactions
         if self._unwritten:
             text, self._unwritten = self._unwritten + text, ""
+            self.interactions = self._last_number - self._number_before
         position = journal.bytes_written
         try:
             journal.write(text)
         except JournalError as error:
+            self.interactions = recorded
             self._fail(error)
         return position
 
@@ -226,6 +227,7 @@ class Recorder:
                 start_us = max(last_us, round(since.total_seconds() * 1_000_000))
                 self.clock = SessionClock(cassette.recorded, start_us)
                 self._last_number = max((e.interaction for e in cassette.entries), default=0)
+                self._number_before = self._last_number
             else:
                 self.clock = SessionClock(utc_now())
                 journal = Journal.create(self.path, self.clock.began, self._upstream)

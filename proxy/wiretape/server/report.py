@@ -22,6 +22,8 @@ def report_lines(report: Mapping[str, Any]) -> list[str]:
         lines.append(f"session {name}: recorded {report['recorded']} interactions")
     if report["error"]:
         lines.append(f"session {name}: recording stopped: {report['error']}")
+    if report["used_before"]:
+        lines.append(f"session {name}: {len(report['used_before'])} used before it was rewound")
     if report["missed_before"]:
         lines.append(f"session {name}: {report['missed_before']} missed before it was rewound")
     if not report["interactions"] and not report["misses"]:
@@ -33,10 +35,18 @@ def report_lines(report: Mapping[str, Any]) -> list[str]:
     if report["order"] is not None and report["order"].startswith("shuffle"):
         lines.append(f"  to have this order again: --order {report['order']}")
     lines += _listed(report["misses"], _missed)
-    lines += _listed(report["unused"], lambda each: [f"unused: {_named(each)}"])
+    lines += _listed(never_used(report), lambda each: [f"unused: {_named(each)}"])
     lines += _listed(report["stalls"], _stalled)
     lines += _listed([each for each in report["divergences"] if each["differences"]], _diverged)
     return lines
+
+
+def never_used(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The recordings that were not used since a session began, also not before it was rewound."""
+    before = {(each["cassette"], each["interaction"]) for each in report["used_before"]}
+    return [
+        each for each in report["unused"] if (each["cassette"], each["interaction"]) not in before
+    ]
 
 
 def _missed(miss: Mapping[str, Any]) -> list[str]:

@@ -152,7 +152,10 @@ def close_sessions(app: App) -> Summary:
 
 def summarize(app: App, written: Sequence[Path] = (), errors: Sequence[Exception] = ()) -> Summary:
     """What has come of an application so far."""
-    sessions = app.sessions.all()
+    everyone = app.sessions.all()
+    # A proxy opens the session of --cassette before anybody asks; its clients may all be labelled.
+    asked = {session.path for session in everyone if session.asked}
+    sessions = [each for each in everyone if each.asked or each.path not in asked]
     return Summary(
         tuple(session.report() for session in sessions),
         tuple(written),

@@ -59,6 +59,7 @@ class Session:
         self.replayer: Replayer | None = None
         self.in_flight = 0
         self._before = Count()
+        self._used_before: dict[Key, None] = {}
         self._closed: _Closed | None = None
 
     async def settle(self) -> bool:
@@ -70,19 +71,26 @@ class Session:
         return False
 
     def rewind(self) -> None:
-        """Begin a replay again, every recording unused. What was missed before still counts."""
+        """Begin a replay again, every recording unused. What was before still counts."""
         if self.replayer is not None:
             self._before = self.count()
+            self._used_before |= dict.fromkeys(self.replayer.used)
             self.replayer.rewind()
 
+    @property
+    def asked(self) -> bool:
+        """Whether anything has come of it."""
+        return any(self.count())
+
     def failed(self) -> bool:
-        """Whether a strict run has failed: a miss, or a recording that was not used."""
+        """Whether a strict run has failed: a miss, or a recording that was never used."""
         if self._closed is not None:
             return self._closed.failed
         replayer = self.replayer
-        return replayer is not None and bool(
-            replayer.misses or self._before.misses or replayer.unused()
-        )
+        if replayer is None:
+            return False
+        never_used = any(key not in self._used_before for key in replayer.unused())
+        return never_used or bool(replayer.misses or self._before.misses)
 
     def close(self) -> Path | None:
         """Finish the recording, and let go of all but the report.
@@ -150,6 +158,7 @@ class Session:
             "unused": [],
             "misses": [],
             "missed_before": self._before.misses,
+            "used_before": [],
             "stalls": [],
             "divergences": [],
         }
@@ -170,6 +179,7 @@ class Session:
         report["interactions"] = len(replayer.interactions)
         report["used"] = [named(key) for key in replayer.used]
         report["unused"] = [named(key) for key in replayer.unused()]
+        report["used_before"] = [named(key) for key in self._used_before]
         report["misses"] = list(replayer.misses)
         report["stalls"] = [
             {

@@ -187,13 +187,12 @@ class Sessions:
                 raise CassetteBusyError(path)
         session = Session(name, mode, path)
         continues = mode is Mode.NEW_EPISODES
-        if continues and path is not None:
-            self._refuse_busy(path)
         if mode is Mode.REPLAY or continues:
             session.replayer = await self._replayer(name, path, mode)
         if mode is not Mode.REPLAY:
             assert path is not None  # noqa: S101  as above
-            self._refuse_busy(path)
+            if not continues:  # which may find all that it is asked for, and then records nothing
+                self._refuse_busy(path)
             session.recorder = Recorder(
                 path,
                 settings.upstream,
@@ -315,4 +314,6 @@ def _check_inside(directory: Path, paths: Sequence[Path]) -> None:
     """
     for path in paths:
         if path.is_symlink() and not is_inside(path, directory):
-            raise CassetteError(path, f"a link that leads out of {directory}; name it to replay it")
+            named = shlex.join(["wiretape", "replay", str(path)])
+            text = f"a link that leads out of {directory}; if that is meant: {named}"
+            raise CassetteError(path, text)

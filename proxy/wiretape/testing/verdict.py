@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wiretape.core.model import Mode
+from wiretape.server.report import never_used
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -67,7 +68,7 @@ def verdict(
         tuple(
             _unused(each, _holder(each, seen_from), record_command)
             for each in replays
-            if each["unused"] and not allow_unused
+            if never_used(each) and not allow_unused
         ),
     )
 
@@ -91,7 +92,7 @@ def _missed(report: Mapping[str, Any], holder: str) -> str:
 
 
 def _unused(report: Mapping[str, Any], holder: str, record_command: str) -> str:
-    unused = report["unused"]
+    unused = never_used(report)
     some = "1 recording" if len(unused) == 1 else f"{len(unused)} recordings"
     help_text = (
         "  if that is meant: allow_unused=True in the wiretape mark, or"

@@ -50,6 +50,7 @@ async def test_once_it_cannot_be_written_nothing_is_kept_of_what_passes(
     monkeypatch.setattr("wiretape.cassette.journal.Journal.write", fail)
     recorder.flush()
     assert recorder.failure is not None
+    assert recorder.interactions == 0, "what is not in the journal was not recorded"
     body = Body.of(b"x" * 1_000_000)
     tracemalloc.start()
     for _ in range(10):

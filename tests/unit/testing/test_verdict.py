@@ -16,13 +16,19 @@ def report(mode: str = "replay", **changes: Any) -> dict[str, Any]:
         "unused": [],
         "misses": [],
         "missed_before": 0,
+        "used_before": [],
         "stalls": [],
         **changes,
     }
 
 
 def asked(number: int) -> dict[str, Any]:
-    return {"interaction": number, "method": "POST", "target": "/v1/chat/completions"}
+    return {
+        "cassette": "a",
+        "interaction": number,
+        "method": "POST",
+        "target": "/v1/chat/completions",
+    }
 
 
 def judge(
