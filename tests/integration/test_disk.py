@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import shutil
 import subprocess
@@ -86,8 +87,10 @@ async def test_with_on_disk_error_stop_nothing_passes_unrecorded(small_disk: Pat
             "--on-disk-error", "stop",
         ) as t,
     ):  # fmt: skip
-        cut = await asyncio.gather(*(ask(t.url, "GET", f"/{n}") for n in range(3)))
-        assert {each.ending for each in cut} == {"closed"}
+        answers = await asyncio.gather(*(ask(t.url, "GET", f"/{n}") for n in range(3)))
+        # Who had no head yet is told why.
+        cut = {n: each.body for n, each in enumerate(answers) if each.status != 400}
+        assert {answers[number].ending for number in cut} == {"closed"}
         asked = len(upstream.seen)
         refused = await ask(t.url, "GET", "/after")
         assert refused.status == 400
@@ -99,8 +102,30 @@ async def test_with_on_disk_error_stop_nothing_passes_unrecorded(small_disk: Pat
     wiretape("recover", small_disk)
     (path,) = small_disk.glob("c.*.yaml")
     kept = {each.request.target: each.body() for each in load(path).interactions()}
-    for number, answer in enumerate(cut):
-        assert kept[f"/{number}"].startswith(answer.body)
+    for number, body in cut.items():
+        assert kept[f"/{number}"].startswith(body)
+
+
+async def test_with_on_disk_error_stop_the_first_to_meet_it_is_told_why(
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+):
+    write = os.write
+
+    def full(descriptor: int, content: bytes) -> int:
+        if b"- response" in bytes(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(descriptor, content)
+
+    for script in ([SSE_HEAD, LAST], [SSE_HEAD, chunk(b"data: 1\n\n"), LAST]):
+        async with (
+            scripted_upstream(script) as upstream,
+            proxy("record", upstream=upstream.url, stops_on_disk_error=True) as tape,
+        ):
+            with monkeypatch.context() as patched:
+                patched.setattr("wiretape.cassette.journal.os.write", full)
+                refused = await ask(tape.url, "GET", "/@c/1")
+            assert refused.status == 400
+            assert "No space left on device" in refused.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("options", [[], ["--keep-reading"]], ids=["cancelled", "read on"])

@@ -55,4 +55,6 @@ def _indent(base: bytes, cassette: Cassette, indent: str) -> str | None:
 
 def indented(text: str, indent: str) -> str:
     """Whole lines, each behind the indent."""
-    return indent + text[:-1].replace("\n", "\n" + indent) + "\n" if indent else text
+    if not indent or not text:
+        return text
+    return indent + text[:-1].replace("\n", "\n" + indent) + "\n"

@@ -127,7 +127,7 @@ class Journal:
             raise JournalError(self.path, self._failure or "the recording is closed")
         if text.startswith("- request"):
             self._check_place()
-        content = (indented(text, self._indent) if self._indent else text).encode()
+        content = self._indented(text)
         try:
             written = os.write(self._descriptor, content)
             if written != len(content):
@@ -142,12 +142,16 @@ class Journal:
             ) from error
         self.bytes_written += len(content)
 
-    def rewrite(self, position: int, before: str, old: str, new: str) -> None:
+    def size_of(self, text: str) -> int:
+        """How many bytes some entries take, as they are written here."""
+        return len(self._indented(text))
+
+    def rewrite(self, position: int, old: str, new: str) -> None:
         """Write an entry again, where it stands.
 
         Args:
-            position: what `bytes_written` was before it was written.
-            before: what was written before it with the same `write`.
+            position: what `bytes_written` was before it was written, and `size_of` what was
+                written before it with the same `write`.
             old: as it was written.
             new: what is to stand there; no longer than the old one.
 
@@ -161,7 +165,6 @@ class Journal:
         if room < 0:
             raise self._failed("the recording stopped: a secret in it could not be redacted")
         content = content[:-1] + b" " * room + b"\n"
-        position += len(self._indented(before))
         flags = fcntl.fcntl(self._descriptor, fcntl.F_GETFL)
         try:
             # Linux appends whatever the position, where a file was opened for appending.

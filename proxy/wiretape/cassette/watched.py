@@ -6,6 +6,7 @@ one text.
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -33,14 +34,12 @@ class Place:
 
     Attributes:
         at_us: its stamp.
-        position: what was in the journal before the entries that were written with it.
-        before: those of them that came before it, as text.
+        position: where in the journal, in bytes.
         text: its own text.
     """
 
     at_us: int
     position: int
-    before: str
     text: str
 
 
@@ -63,7 +62,7 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """Bytes of a chunk in a lane: where they are in the chunk, and where in the lane's text."""
+    """Bytes of a chunk in a lane: where they are in the chunk, and where in all the lane had."""
 
     chunk: Written
     offset: int
@@ -80,7 +79,16 @@ class Lane:
         watched: whether the text's end may be the beginning of a secret.
     """
 
-    __slots__ = ("_kinds", "_looks_like", "_secrets", "_settled", "pieces", "text", "watched")
+    __slots__ = (
+        "_cut",
+        "_kinds",
+        "_looks_like",
+        "_secrets",
+        "_settled",
+        "pieces",
+        "text",
+        "watched",
+    )
 
     def __init__(self, secrets: Secrets, kinds: set[str]) -> None:
         self._kinds = kinds
@@ -90,10 +98,11 @@ class Lane:
         self._secrets = secrets
         self._looks_like = secrets.suspect
         self._settled = 0
+        self._cut = 0  # how much of its text came before what is kept
 
     def feed(self, chunk: Written, offset: int, data: bytes) -> list[Written]:
         """Add some bytes of a chunk; return the chunks whose safe bytes that changed."""
-        self.pieces.append(_Piece(chunk, offset, len(self.text), len(data)))
+        self.pieces.append(_Piece(chunk, offset, self._cut + len(self.text), len(data)))
         self.text += data
         touched: list[Written] = []
         start = None
@@ -147,11 +156,12 @@ class Lane:
         for kept in _LAYOUT.finditer(self.text, found.start, found.end):
             replacement[kept.start() - found.start : kept.end() - found.start] = kept[0]
         for piece in self.pieces:
-            start = max(found.start, self._settled, piece.start)
-            end = min(found.end, piece.start + piece.length)
+            piece_start = piece.start - self._cut
+            start = max(found.start, self._settled, piece_start)
+            end = min(found.end, piece_start + piece.length)
             if start < end:
                 chunk = piece.chunk
-                shift = piece.offset - piece.start
+                shift = piece.offset - piece_start
                 chunk.safe = (
                     chunk.safe[: start + shift]
                     + replacement[start - found.start : end - found.start]
@@ -163,11 +173,9 @@ class Lane:
 
     def _keep_from(self, start: int) -> None:
         cut = max(0, start - CONTEXT_BYTES)
-        needed = max(self._settled, cut) if self.watched else len(self.text)
+        needed = self._cut + (max(self._settled, cut) if self.watched else len(self.text))
         self.text = self.text[cut:]
         self._settled = max(0, self._settled - cut)
-        self.pieces = [
-            _Piece(each.chunk, each.offset, each.start - cut, each.length)
-            for each in self.pieces
-            if each.start + each.length > needed
-        ]
+        self._cut += cut
+        ends = (each.start + each.length for each in self.pieces)
+        del self.pieces[: sum(1 for _ in itertools.takewhile(needed.__ge__, ends))]

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from wiretape.core.model import Headers
     from wiretape.server.downstream import Downstream
     from wiretape.server.exchange import Exchange
-    from wiretape.server.recorder import Unrecorded
+    from wiretape.server.interaction import Unrecorded
     from wiretape.server.replayer import Replayer
     from wiretape.server.request import Request
     from wiretape.server.session import Session

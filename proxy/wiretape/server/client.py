@@ -266,7 +266,8 @@ class ClientConnection(BaseProtocol):
             return
         self._parser = None
         if self.transport.can_write_eof():
-            self.transport.write_eof()
+            with contextlib.suppress(OSError):  # where the client has just reset it
+                self.transport.write_eof()
         await asyncio.sleep(_LAST_ANSWER_S)
 
     def _is_closing(self) -> bool:

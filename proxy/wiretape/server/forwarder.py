@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from wiretape.core.model import Body, Outcome
 from wiretape.errors import JournalError, UpstreamError
 from wiretape.server.downstream import error_answer
-from wiretape.server.recorder import Unrecorded
+from wiretape.server.interaction import Unrecorded
 from wiretape.server.relay import Relay, end
 from wiretape.server.request import StreamedBody
 

@@ -14,35 +14,21 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from wiretape.analysis.endings import stream_finished
-from wiretape.analysis.media import is_ndjson
 from wiretape.cassette.journal import Journal
 from wiretape.cassette.redaction import Redactor
-from wiretape.cassette.streamredaction import Safe, none_in
-from wiretape.cassette.watched import Place
-from wiretape.cassette.writer import (
-    chunk_text,
-    chunks_text,
-    end_text,
-    request_text,
-    response_text,
-)
-from wiretape.core.model import Body, Headers, Outcome, header
+from wiretape.cassette.writer import chunk_text, request_text
 from wiretape.errors import CassetteBusyError, JournalError
 from wiretape.server.clock import SessionClock, utc_now
 from wiretape.server.headers import without_own
+from wiretape.server.interaction import InteractionRecorder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-    from wiretape.cassette.streamredaction import StreamRedactor
     from wiretape.cassette.watched import Written
+    from wiretape.core.model import Body, Headers
 
 _log = logging.getLogger(__name__)
-
-_EVENT_ENDS = (b"\n\n", b"\n\r\n", b"\r\r")
-_LAST_EVENT_LIMIT_BYTES = 1024 * 1024
 
 
 class Recorder:
@@ -173,6 +159,10 @@ class Recorder:
             self._fail(error)
         return position
 
+    def size_of(self, text: str) -> int:
+        """How many bytes some entries take in the journal."""
+        return 0 if self._journal is None else self._journal.size_of(text)
+
     def rewrite(self, number: int, chunk: Written) -> None:
         """Take out of the journal what has turned out to be the beginning of a secret."""
         place = chunk.place
@@ -180,7 +170,7 @@ class Recorder:
             return
         text = chunk_text(number, place.at_us, chunk.safe, chunk.part)
         try:
-            self._journal.rewrite(place.position, place.before, place.text, text)
+            self._journal.rewrite(place.position, place.text, text)
         except JournalError as error:
             self._fail(error)
         else:
@@ -254,147 +244,3 @@ class Recorder:
 def _retrieved(opening: asyncio.Task[None]) -> None:
     if not opening.cancelled():
         opening.exception()  # or it is logged as nobody's, if all who waited have left
-
-
-class Unrecorded:
-    """Stands in for an `InteractionRecorder` where nothing is recorded."""
-
-    def head(self, status: int, headers: Headers) -> None:
-        """Forget it."""
-
-    def flush(self) -> None:
-        """Nothing to do."""
-
-    def chunks(self, pieces: Sequence[tuple[bytes, bool]], outcome: Outcome | None = None) -> None:
-        """Forget them."""
-
-    def end(self, outcome: Outcome) -> None:
-        """Forget it."""
-
-    def client_left(self) -> None:
-        """Forget it."""
-
-
-class InteractionRecorder(Unrecorded):
-    """The recording of one interaction, from its response's head on."""
-
-    def __init__(self, recorder: Recorder, number: int) -> None:
-        self.number = number
-        self._recorder = recorder
-        self._now_us = recorder.clock.now_us
-        self._stream: StreamRedactor | None = None
-        self._pending = ""
-        self._content_type = ""
-        self._last_event: list[bytes] = []
-        self._last_event_bytes = 0
-        self._event_over = True
-        self._event_ends: bytes | tuple[bytes, ...] = _EVENT_ENDS
-        self._ended = False
-
-    def head(self, status: int, headers: Headers) -> None:
-        """Take a response's head; it is journalled with the chunks that came with it.
-
-        Call `flush` before the head is sent alone.
-        """
-        self._content_type = header(headers, "content-type") or ""
-        if is_ndjson(self._content_type):
-            self._event_ends = b"\n"
-        safe = self._recorder.redactor.headers(headers)
-        self._pending += response_text(self.number, self._now_us(), status, safe)
-
-    def flush(self) -> None:
-        """Journal what has been taken and not journalled yet."""
-        if self._pending:
-            pending, self._pending = self._pending, ""
-            self._recorder.write(pending)
-
-    def chunks(self, pieces: Sequence[tuple[bytes, bool]], outcome: Outcome | None = None) -> None:
-        """Journal all the chunks that one read brought, and the end if that came too, at once."""
-        at_us = self._now_us()
-        stream = self._stream
-        if len(pieces) == 1 and outcome is None and stream is not None and self._event_over:
-            # Nearly all are so: one event, like the last one but for some words. It is gone through
-            # in few calls, for after each wait the processor has forgotten all about them.
-            data, part = pieces[0]
-            if not self._pending and stream.take_alike(data):
-                self._recorder.write(chunk_text(self.number, at_us, data, part))
-                self._last_event = [data]
-                self._last_event_bytes = len(data)
-                self._event_over = data.endswith(self._event_ends)
-                return
-        if not pieces:
-            if outcome is not None:
-                self.end(outcome)
-            return
-        number = self.number
-        safe, watched, again = self._take(pieces, whole=outcome is not None)
-        if watched:
-            self._recorder.flush()
-        text = self._pending + chunks_text(number, at_us, safe)
-        if outcome is not None:
-            text += self._end_text(at_us, outcome)
-        position = self._recorder.write(text)
-        for index, chunk in watched:
-            before = self._pending + chunks_text(number, at_us, safe[:index])
-            chunk.place = Place(at_us, position, before, chunk_text(number, at_us, *safe[index]))
-        self._pending = ""
-        for chunk in again:
-            self._recorder.rewrite(number, chunk)
-        if outcome is None:
-            self._remember(pieces)
-
-    def _take(self, pieces: Sequence[tuple[bytes, bool]], *, whole: bool) -> Safe:
-        """How some chunks are to be written; the first ones begin the watch if more may follow."""
-        if self._stream is None:
-            redactor = self._recorder.redactor
-            if whole and none_in(redactor.secrets, self._content_type, pieces):
-                return Safe(pieces, (), ())
-            self._stream = redactor.stream(self._content_type)
-        return Safe(pieces, (), ()) if self._stream is None else self._stream.take(pieces)
-
-    def end(self, outcome: Outcome) -> None:
-        """Journal the end, once; later calls change nothing."""
-        if self._ended or self._recorder.failure is not None:
-            return
-        text = self._pending + self._end_text(self._now_us(), outcome)
-        self._pending = ""
-        self._recorder.write(text)
-
-    def _end_text(self, at_us: int, outcome: Outcome) -> str:
-        self._ended = True
-        self._last_event = []
-        self._recorder.unreachable += outcome is Outcome.UPSTREAM_UNREACHABLE
-        return end_text(self.number, at_us, outcome)
-
-    def client_left(self) -> None:
-        """Journal the end of an interaction whose client closed its connection.
-
-        Many clients close as soon as they have read a stream's last event, before the end of
-        its body: that is a whole answer.
-        """
-        finished = stream_finished(b"".join(self._last_event), self._content_type)
-        self.end(Outcome.COMPLETE if finished else Outcome.CLIENT_DISCONNECTED)
-
-    def _remember(self, pieces: Sequence[tuple[bytes, bool]]) -> None:
-        """Keep the pieces since the last event but one ended."""
-        last = pieces[-1][0]
-        if self._event_over and len(pieces) == 1:
-            self._last_event = [last]
-            self._last_event_bytes = len(last)
-        else:
-            self._remember_some(pieces)
-        self._event_over = last.endswith(self._event_ends)
-
-    def _remember_some(self, pieces: Sequence[tuple[bytes, bool]]) -> None:
-        index = len(pieces) - 1
-        while index and not pieces[index - 1][0].endswith(self._event_ends):
-            index -= 1
-        if index or self._event_over:
-            self._last_event = []
-            self._last_event_bytes = 0
-        for data, _ in pieces[index:]:
-            self._last_event.append(data)
-            self._last_event_bytes += len(data)
-        if self._last_event_bytes > _LAST_EVENT_LIMIT_BYTES:
-            self._last_event = []
-            self._last_event_bytes = 0

@@ -15,7 +15,7 @@ from wiretape.server.framing import Framing
 if TYPE_CHECKING:
     from wiretape.server.downstream import Downstream
     from wiretape.server.exchange import Exchange
-    from wiretape.server.recorder import Unrecorded
+    from wiretape.server.interaction import Unrecorded
 
 _log = logging.getLogger(__name__)
 
@@ -56,12 +56,12 @@ class Relay:
             exchange.status, exchange.headers, exchange.framing, reason=exchange.reason
         )
         self._unframed = exchange.framing is Framing.CHUNKED and not downstream.chunked
-        if not exchange.ready:
-            self._record.flush()
-            downstream.write(self._head)
-            self._head = b""
         exchange.listener = self._pass_on
         try:
+            if not exchange.ready:
+                self._record.flush()
+                downstream.write(self._head)
+                self._head = b""
             self._pass_on()
             while not self._stopped:
                 await self._change()
@@ -70,6 +70,8 @@ class Relay:
                 raise
         finally:
             exchange.listener = None
+            if self._head:
+                downstream.began = False  # none of it was sent, so the failure can be told
         if self._failure is not None:
             raise self._failure
         if exchange.error is not None:

@@ -75,3 +75,4 @@ def test_other_text_is_written_anew(text):
 def test_every_line_is_indented():
     assert indented("a\n  b\n", "  ") == "  a\n    b\n"
     assert indented("a\n", "") == "a\n"
+    assert indented("", "  ") == ""

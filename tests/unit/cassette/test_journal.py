@@ -429,7 +429,7 @@ def rewritten(final: Path, journal: Journal, new: bytes) -> list[bytes]:
     position = journal.bytes_written
     journal.write("".join(texts))
     journal.write(chunk_text(1, 3, b"after"))
-    journal.rewrite(position, texts[0], texts[1], chunk_text(1, 2, new))
+    journal.rewrite(position + journal.size_of(texts[0]), texts[1], chunk_text(1, 2, new))
     journal.write(entry_text(life(1)[-1]))
     journal.close()
     return [each.data for each in load(final).entries if isinstance(each, Chunk)]

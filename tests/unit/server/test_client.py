@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 
 import pytest
 
@@ -184,3 +185,20 @@ async def test_closing_cancels_what_is_being_answered():
     await turns()
     assert client.left == 1
     assert client.wire.closed
+
+
+async def test_a_client_that_resets_while_it_is_refused_leaves_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    def reset() -> None:
+        raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
+
+    monkeypatch.setattr("wiretape.server.client._LAST_ANSWER_S", 0)
+    client = Client()
+    monkeypatch.setattr(client.wire, "can_write_eof", lambda: True)
+    monkeypatch.setattr(client.wire, "write_eof", reset)
+    client.connection.data_received(b"no HTTP\r\n\r\n")
+    task = client.connection._task  # noqa: SLF001  nobody else awaits it
+    assert task is not None
+    await task
+    assert client.wire.sent.startswith(b"HTTP/1.1 400")

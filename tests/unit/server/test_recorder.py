@@ -9,10 +9,23 @@ from pathlib import Path
 
 import pytest
 
+from support.planted import PLANTED, grep
 from wiretape.cassette.journal import Journal
+from wiretape.cassette.loader import load
+from wiretape.cassette.redaction import Redactor
+from wiretape.cassette.secrets import Secrets
 from wiretape.core.model import EMPTY_BODY, Body, Outcome
 from wiretape.errors import JournalError
 from wiretape.server.recorder import Recorder
+
+INDENTED = """\
+wiretape: 1
+recorded: 2026-11-22T12:00:00.000000Z
+upstream: http://127.0.0.1:11434
+entries:
+    - {request: 1, at: 0, method: GET, target: /}
+    - {end: 1, at: 0, outcome: complete}
+"""
 
 
 class Watched(bytes):
@@ -121,3 +134,41 @@ async def test_what_is_asked_after_the_end_is_not_kept(tmp_path: Path, *, stops:
     kept_bytes, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert kept_bytes < 1_000_000
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 60])
+@pytest.mark.parametrize("old", [INDENTED, INDENTED.replace("    -", "-"), None])
+async def test_a_secret_is_taken_out_where_it_stands(tmp_path: Path, size: int, old: str | None):
+    path = tmp_path / "c.yaml"
+    if old is not None:
+        path.write_text(old)
+    key, secret = PLANTED["anthropic"]
+    stream = [(b"data: " + bytes([each]) + b"\n\n", False) for each in f"a {key} b".encode()]
+    text = [(bytes([each]), False) for each in f"a {key} b".encode()]
+    recorder = Recorder(path, "http://127.0.0.1:11434", continues=True)
+    await recorder.open()
+    for content_type, pieces in (("text/event-stream", stream), ("text/plain", text)):
+        record = recorder.begin("POST", "/", (), EMPTY_BODY)
+        record.head(200, (("Content-Type", content_type),))
+        for start in range(0, len(pieces), size):
+            record.chunks(pieces[start : start + size])
+        record.end(Outcome.COMPLETE)
+    recorder.close()
+    *_, events, plain = load(path).interactions()
+    assert [len(each.data) for each in events.chunks] == [len(data) for data, _ in stream]
+    assert plain.body() == Redactor().secrets.redact(f"a {key} b".encode())
+    assert not grep(secret, plain.body())
+
+
+async def test_what_is_kept_of_a_read_grows_with_it_alone(tmp_path: Path):
+    redactor = Redactor(Secrets([r"nothing like it"]))
+    recorder = Recorder(tmp_path / "c.yaml", "http://127.0.0.1:11434", redactor=redactor)
+    await recorder.open()
+    record = recorder.begin("POST", "/", (), EMPTY_BODY)
+    record.head(200, (("Content-Type", "text/plain"),))
+    tracemalloc.start()
+    record.chunks([(b"x", False)] * 2000)
+    kept_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    recorder.discard()
+    assert kept_bytes < 2_000_000

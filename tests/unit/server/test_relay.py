@@ -9,7 +9,7 @@ import pytest
 
 from support.transport import Wire
 from wiretape.server.connection import UpstreamConnection
-from wiretape.server.recorder import Unrecorded
+from wiretape.server.interaction import Unrecorded
 from wiretape.server.relay import Relay
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
