@@ -262,6 +262,23 @@ async def test_what_was_used_before_a_rewind_is_not_unused(proxy: Proxy):
             assert any("unused: #2" in line for line in lines) is failed
 
 
+async def test_of_very_many_misses_the_first_are_kept_and_all_are_counted(
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("wiretape.server.replayer._MISSES_KEPT", 2)
+    async with scripted_upstream(echo) as upstream:
+        async with proxy("record", upstream=upstream.url, cassette="c") as tape:
+            await ask(tape.url, "POST", "/1", b"{}")
+        async with proxy("replay", cassette="c") as tape:
+            for number in range(5):
+                await ask(tape.url, "POST", f"/other/{number}", b"{}")
+            figures = (await ask(tape.url, "GET", "/_wiretape/metrics")).body.decode()
+            assert "wiretape_misses_total 5\n" in figures
+            (report,) = (await tape.stop()).reports
+    assert (len(report["misses"]), report["misses_left_out"]) == (2, 3)
+    assert "session c: 1 recorded, 0 used, 1 unused, 5 missed" in report_lines(report)
+
+
 async def test_a_session_that_only_stands_by_fails_nothing(proxy: Proxy):
     async with scripted_upstream(echo) as upstream:
         async with proxy("record", upstream=upstream.url, cassette="c") as tape:

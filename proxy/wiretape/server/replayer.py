@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _PORTION_STEPS = 256
+_MISSES_KEPT = 500
 # How late a request may come by accident, for clients and machines have their hiccups.
 _CLOCK_TOLERANCE_NS = 25_000_000
 # Whether a client has read is asked at every turn of the event loop for so long, as most read at
@@ -85,7 +86,8 @@ class Replayer:
 
     Attributes:
         used: the recordings that were given out, in order; one that is repeated stands repeated.
-        misses: what was asked and not found, as the report has it.
+        misses: what was asked and not found, as the report has it; the first ones of very many.
+        missed: how many that were in all.
         divergences: what matched, but not to the letter.
         trace: set to a list to have every (interaction, step) noted there as it goes out.
     """
@@ -132,6 +134,7 @@ class Replayer:
         self._latest: tuple[_Play, int] | None = None
         self.used: list[Key] = []
         self.misses: list[dict[str, Any]] = []
+        self.missed = 0
         self.divergences: list[Divergence] = []
 
     @property
@@ -175,8 +178,10 @@ class Replayer:
         """
         found = self._matcher.miss(*self._asked(incoming, body))
         text = found.text(self.describe, self._record_command)
+        self.missed += 1
         # What differs can be as long as the requests, so only what is told of it is kept.
-        self.misses.append({**found.to_json(self.describe), "text": text})
+        if len(self.misses) < _MISSES_KEPT:
+            self.misses.append({**found.to_json(self.describe), "text": text})
         return found, text
 
     def _asked(self, incoming: Incoming, body: Body) -> tuple[str, str, Headers, Body]:

@@ -28,13 +28,14 @@ def report_lines(report: Mapping[str, Any]) -> list[str]:
         lines.append(f"session {name}: {report['missed_before']} missed before it was rewound")
     if not report["interactions"] and not report["misses"]:
         return lines
+    missed = len(report["misses"]) + report["misses_left_out"]
     lines.append(
         f"session {name}: {report['interactions']} recorded, {len(report['used'])} used,"
-        f" {len(report['unused'])} unused, {len(report['misses'])} missed"
+        f" {len(report['unused'])} unused, {missed} missed"
     )
     if report["order"] is not None and report["order"].startswith("shuffle"):
         lines.append(f"  to have this order again: --order {report['order']}")
-    lines += _listed(report["misses"], _missed)
+    lines += _listed(report["misses"], _missed, report["misses_left_out"])
     lines += _listed(never_used(report), lambda each: [f"unused: {_named(each)}"])
     lines += _listed(report["stalls"], _stalled)
     lines += _listed([each for each in report["divergences"] if each["differences"]], _diverged)
@@ -75,8 +76,10 @@ def _named(each: Mapping[str, Any]) -> str:
 
 
 def _listed(
-    items: Sequence[Mapping[str, Any]], words: Callable[[Mapping[str, Any]], list[str]]
+    items: Sequence[Mapping[str, Any]],
+    words: Callable[[Mapping[str, Any]], list[str]],
+    left_out: int = 0,
 ) -> list[str]:
     lines = [f"  {line}" for each in items[:_LISTED] for line in words(each)]
-    more = len(items) - _LISTED
+    more = len(items) + left_out - _LISTED
     return [*lines, f"  and {more} more"] if more > 0 else lines

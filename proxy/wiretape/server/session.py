@@ -90,7 +90,7 @@ class Session:
         if replayer is None:
             return False
         never_used = any(key not in self._used_before for key in replayer.unused())
-        return never_used or bool(replayer.misses or self._before.misses)
+        return never_used or bool(replayer.missed or self._before.misses)
 
     def close(self) -> Path | None:
         """Finish the recording, and let go of all but the report.
@@ -138,7 +138,7 @@ class Session:
         return Count(
             recorded,
             before.used + len(replayer.used),
-            before.misses + len(replayer.misses),
+            before.misses + replayer.missed,
             before.stalls + len(replayer.schedule.stalls()),
         )
 
@@ -157,6 +157,7 @@ class Session:
             "used": [],
             "unused": [],
             "misses": [],
+            "misses_left_out": 0,
             "missed_before": self._before.misses,
             "used_before": [],
             "stalls": [],
@@ -181,6 +182,7 @@ class Session:
         report["unused"] = [named(key) for key in replayer.unused()]
         report["used_before"] = [named(key) for key in self._used_before]
         report["misses"] = list(replayer.misses)
+        report["misses_left_out"] = replayer.missed - len(replayer.misses)
         report["stalls"] = [
             {
                 "waiting": named(cast("Key", stall.waiting)),

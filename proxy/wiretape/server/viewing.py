@@ -74,6 +74,6 @@ def _live(session: Session) -> LiveSession:
         in_flight=session.in_flight,
         recorded=session.recorder.interactions if session.recorder else 0,
         replayed=len(replayer.used) if replayer else 0,
-        misses=len(replayer.misses) if replayer else 0,
+        misses=replayer.missed if replayer else 0,
         interactions=len(replayer.interactions) if replayer else 0,
     )

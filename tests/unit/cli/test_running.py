@@ -19,6 +19,7 @@ def summary(
         "unused": [],
         "misses": [{}] * misses,
         "missed_before": 0,
+        "misses_left_out": 0,
         "used_before": [],
         "stalls": [],
         "divergences": [],

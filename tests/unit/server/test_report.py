@@ -18,6 +18,7 @@ def report(**changes: Any) -> dict[str, Any]:
         "unused": [],
         "misses": [],
         "missed_before": 0,
+        "misses_left_out": 0,
         "used_before": [],
         "stalls": [],
         "divergences": [],
