@@ -15,8 +15,9 @@ import yaml
 from support.proxies import Proxy
 from support.upstream import CLOSE, LAST, SSE_HEAD, Gate, Seen, chunk, head, scripted_upstream
 from support.wire import PATIENCE_S, ask, ask_json, connect
+from wiretape.cassette.loader import load
 from wiretape.core.addresses import parse_listen
-from wiretape.core.model import Outcome
+from wiretape.core.model import Body, Outcome, Request
 from wiretape.server.clock import monotonic_ns
 from wiretape.server.connection import UpstreamConnection
 from wiretape.server.upstream import Upstream
@@ -380,6 +381,54 @@ async def test_a_streamed_body_is_not_sent_again_even_where_the_method_allows_it
         assert (await ask(passing.url, "GET", "/")).body == b"ok"
         assert (await ask(passing.url, "PUT", "/", b"x" * 1000)).ending == "closed"
     assert [len(seen.body) for seen in upstream.seen] == [0, 1000]
+
+
+async def test_a_streamed_request_is_recorded_when_it_comes_and_whole(proxy: Proxy, tmp_path: Path):
+    gate = Gate()
+    body = bytes(range(256)) * 2000
+    async with (
+        scripted_upstream([gate, SSE_HEAD, LAST]) as upstream,
+        proxy("record", upstream=upstream.url, cassette="c", max_body_bytes=10) as recording,
+    ):
+        asking = asyncio.create_task(ask(recording.url, "POST", "/big", body))
+        async with asyncio.timeout(PATIENCE_S):
+            while not upstream.seen:  # noqa: ASYNC110  it is read by then
+                await asyncio.sleep(0.01)
+        (request,) = load(tmp_path / "c.yaml.part").entries
+        assert isinstance(request, Request)
+        assert request.body == Body(None, len(body), hashlib.sha256(body).hexdigest())
+        gate.set()
+        assert (await asking).ending == "complete"
+    (interaction,) = load(tmp_path / "c.yaml").interactions()
+    assert interaction.request == request
+    async with proxy("replay", cassette="c", max_body_bytes=10) as replaying:
+        assert (await ask(replaying.url, "POST", "/big", body)).status == 200
+        assert (await ask(replaying.url, "POST", "/big", body[1:])).status == 400
+
+
+async def test_a_streamed_request_that_is_answered_early_is_recorded_whole(
+    proxy: Proxy, tmp_path: Path
+):
+    async def early(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(SSE_HEAD)
+        await reader.readexactly(300_000)
+        writer.write(LAST)
+        writer.close()
+
+    body = b"x" * 300_000
+    async with await asyncio.start_server(early, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with proxy("record", upstream=url, cassette="c", max_body_bytes=10) as recording:
+            client = await connect(recording.url)
+            length = {"Content-Length": str(len(body))}
+            await client.send("POST", "/big", body[:150_000], headers=length)
+            assert (await client.head()).status == 200
+            client.writer.write(body[150_000:])
+            assert (await client.rest()).ending == "complete"
+            client.close()
+    (interaction,) = load(tmp_path / "c.yaml").interactions()
+    assert interaction.request.body == Body(None, 300_000, hashlib.sha256(body).hexdigest())
 
 
 async def test_large_bodies_share_a_connection(proxy: Proxy):

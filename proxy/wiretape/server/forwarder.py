@@ -18,7 +18,7 @@ from wiretape.server.relay import Relay, end
 from wiretape.server.request import StreamedBody
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from wiretape.core.model import Headers
     from wiretape.server.downstream import Downstream
@@ -73,25 +73,16 @@ class Forwarder:
                 go on, and the rest is not passed on.
             asyncio.CancelledError: the client left, or the proxy stops; all is tidied up.
         """
-        record = Unrecorded()
-        exchange = None
-        if isinstance(incoming.body, bytes):
-            record = _begin(recorder, incoming, Body.of(incoming.body))
+        record = _begin(recorder, incoming)
         try:
-            try:
-                exchange = await self._send(incoming)
-            finally:
-                if isinstance(incoming.body, StreamedBody):
-                    record = _begin(recorder, incoming, incoming.body.body())
+            exchange = await self._send(incoming, record)
         except UpstreamError as error:
+            _note_body(incoming, record)
             await _answer_for_upstream(incoming, downstream, record, error)
             return
         except asyncio.CancelledError:
+            _note_body(incoming, record)
             record.client_left()
-            raise
-        except BaseException:
-            if exchange is not None:
-                exchange.close()
             raise
         taken_over = False
         try:
@@ -107,8 +98,9 @@ class Forwarder:
         finally:
             if not taken_over:
                 exchange.close()
+                _note_body(incoming, record)
 
-    async def _send(self, incoming: Incoming) -> Exchange:
+    async def _send(self, incoming: Incoming, record: Unrecorded) -> Exchange:
         body = incoming.body
         if isinstance(body, bytes):
             return await self._upstream.send(
@@ -118,7 +110,7 @@ class Forwarder:
             incoming.method,
             incoming.target,
             incoming.headers,
-            body.stream(),
+            _noted(body, record),
             length=body.declared_length,
         )
 
@@ -136,10 +128,26 @@ async def read_on(exchange: Exchange, record: Unrecorded) -> None:
             record.client_left()
 
 
-def _begin(recorder: Recorder | None, incoming: Incoming, body: Body) -> Unrecorded:
+def _begin(recorder: Recorder | None, incoming: Incoming) -> Unrecorded:
     if recorder is None:
         return Unrecorded()
-    return recorder.begin(incoming.method, incoming.target, incoming.headers, body)
+    method, target, headers, body = incoming
+    if isinstance(body, bytes):
+        return recorder.begin(method, target, headers, Body.of(body))
+    return recorder.begin(method, target, headers, body.body(), comes=True)
+
+
+async def _noted(body: StreamedBody, record: Unrecorded) -> AsyncIterator[bytes]:
+    """A body as it comes, which is noted when it has."""
+    async for data in body.stream():
+        yield data
+    record.request_came(body.body())
+
+
+def _note_body(incoming: Incoming, record: Unrecorded) -> None:
+    """Note what has come of a body, where no more of it will be passed on."""
+    if isinstance(incoming.body, StreamedBody):
+        record.request_came(incoming.body.body())
 
 
 async def _answer_for_upstream(

@@ -1,17 +1,24 @@
-"""Recording one interaction, from its response's head on.
+"""Recording one interaction: what comes after its request, and the rest of that.
 
 Knows what a session's `recorder` is told, and in which order; nothing of files.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from wiretape.analysis.endings import stream_finished
 from wiretape.analysis.media import is_ndjson
 from wiretape.cassette.streamredaction import Safe, none_in
 from wiretape.cassette.watched import Place
-from wiretape.cassette.writer import chunk_text, chunks_text, end_text, response_text
+from wiretape.cassette.writer import (
+    chunk_text,
+    chunks_text,
+    end_text,
+    request_text,
+    response_text,
+)
 from wiretape.core.model import Outcome, header
 
 if TYPE_CHECKING:
@@ -19,15 +26,34 @@ if TYPE_CHECKING:
 
     from wiretape.cassette.streamredaction import Pieces, StreamRedactor
     from wiretape.cassette.watched import Written
-    from wiretape.core.model import Headers
+    from wiretape.core.model import Body, Headers
     from wiretape.server.recorder import Recorder
 
 _EVENT_ENDS = (b"\n\n", b"\n\r\n", b"\r\r")
 _LAST_EVENT_LIMIT_BYTES = 1024 * 1024
 
 
+class Coming(NamedTuple):
+    """A request whose body is still to come.
+
+    Attributes:
+        position: where its entry is in the journal.
+        text: that entry, with room for what is longer once the body is known.
+    """
+
+    at_us: int
+    method: str
+    target: str
+    headers: Headers
+    position: int
+    text: str
+
+
 class Unrecorded:
     """Stands in for an `InteractionRecorder` where nothing is recorded."""
+
+    def request_came(self, body: Body) -> None:
+        """Forget it."""
 
     def head(self, status: int, headers: Headers) -> None:
         """Forget it."""
@@ -46,10 +72,17 @@ class Unrecorded:
 
 
 class InteractionRecorder(Unrecorded):
-    """The recording of one interaction, from its response's head on."""
+    """The recording of one interaction, from its request on.
 
-    def __init__(self, recorder: Recorder, number: int) -> None:
+    Args:
+        recorder: of the session; it has recorded the request.
+        number: the interaction's.
+        coming: the request, where its body is still to come.
+    """
+
+    def __init__(self, recorder: Recorder, number: int, coming: Coming | None = None) -> None:
         self.number = number
+        self._coming = coming
         self._recorder = recorder
         self._now_us = recorder.clock.now_us
         self._stream: StreamRedactor | None = None
@@ -60,6 +93,14 @@ class InteractionRecorder(Unrecorded):
         self._event_over = True
         self._event_ends: bytes | tuple[bytes, ...] = _EVENT_ENDS
         self._ended = False
+
+    def request_came(self, body: Body) -> None:
+        """Write the request again with its body, once; no more of it will come."""
+        coming, self._coming = self._coming, None
+        if coming is not None:
+            at_us, method, target, headers, position, old = coming
+            text = request_text(self.number, at_us, method, target, headers, body)
+            self._recorder.rewrite(position, old, text)
 
     def head(self, status: int, headers: Headers) -> None:
         """Take a response's head; it is journalled with the chunks that came with it.
@@ -109,7 +150,7 @@ class InteractionRecorder(Unrecorded):
             self._place(safe, watched, at_us, position)
         self._pending = ""
         for chunk in again:
-            self._recorder.rewrite(number, chunk)
+            self._write_again(chunk)
         if outcome is None:
             self._remember(pieces)
 
@@ -121,6 +162,14 @@ class InteractionRecorder(Unrecorded):
                 return Safe(pieces, (), ())
             self._stream = redactor.stream(self._content_type)
         return Safe(pieces, (), ()) if self._stream is None else self._stream.take(pieces)
+
+    def _write_again(self, chunk: Written) -> None:
+        """Take out of the journal what has turned out to be the beginning of a secret."""
+        place = chunk.place
+        if place is not None:
+            text = chunk_text(self.number, place.at_us, chunk.safe, chunk.part)
+            self._recorder.rewrite(place.position, place.text, text)
+            chunk.place = replace(place, text=text)
 
     def _place(
         self, safe: Pieces, watched: Sequence[tuple[int, Written]], at_us: int, position: int

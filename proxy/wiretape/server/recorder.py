@@ -11,24 +11,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wiretape.cassette.journal import Journal
 from wiretape.cassette.redaction import Redactor
-from wiretape.cassette.writer import chunk_text, request_text
+from wiretape.cassette.writer import request_text
 from wiretape.errors import CassetteBusyError, JournalError
 from wiretape.server.clock import SessionClock, utc_now
 from wiretape.server.headers import without_own
-from wiretape.server.interaction import InteractionRecorder
+from wiretape.server.interaction import Coming, InteractionRecorder
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from wiretape.cassette.watched import Written
     from wiretape.core.model import Body, Headers
 
 _log = logging.getLogger(__name__)
+
+# Room for the length of a body that is still to come.
+_LENGTH_DIGITS = 20
 
 
 class Recorder:
@@ -99,8 +100,17 @@ class Recorder:
         if self.failure is not None and self._stops:
             raise self.failure
 
-    def begin(self, method: str, target: str, headers: Headers, body: Body) -> InteractionRecorder:
+    def begin(
+        self, method: str, target: str, headers: Headers, body: Body, *, comes: bool = False
+    ) -> InteractionRecorder:
         """Record a request; `open` comes first.
+
+        Args:
+            method: as sent.
+            target: without the session's prefix.
+            headers: all fields.
+            body: what has come of it.
+            comes: more will: the recording is told by `request_came`.
 
         Raises:
             JournalError: it cannot be written, and nothing may pass unrecorded.
@@ -113,9 +123,18 @@ class Recorder:
         self._last_number += 1
         kept = without_own(headers)
         target, kept, body = self.redactor.request(target, kept, body)
-        number = self._last_number
-        self._write_soon(request_text(number, self.clock.now_us(), method, target, kept, body))
-        return InteractionRecorder(self, number)
+        number, at_us = self._last_number, self.clock.now_us()
+        text = request_text(number, at_us, method, target, kept, body)
+        if not comes:
+            self._write_soon(text)
+            return InteractionRecorder(self, number)
+        text = text[:-1] + " " * _LENGTH_DIGITS + "\n"
+        self.flush()
+        self._unwritten = text
+        position = self.write("")
+        return InteractionRecorder(
+            self, number, Coming(at_us, method, target, kept, position, text)
+        )
 
     def _write_soon(self, text: str) -> None:
         """Journal a request with whatever is next, at the latest when the loop has its next turn.
@@ -163,18 +182,18 @@ class Recorder:
         """How many bytes some entries take in the journal."""
         return 0 if self._journal is None else self._journal.size_of(text)
 
-    def rewrite(self, number: int, chunk: Written) -> None:
-        """Take out of the journal what has turned out to be the beginning of a secret."""
-        place = chunk.place
-        if self._journal is None or self.failure is not None or place is None:
+    def rewrite(self, position: int, old: str, new: str) -> None:
+        """Write an entry again, as `Journal.rewrite` does; a failure ends the recording.
+
+        Raises:
+            JournalError: it failed, and nothing may pass unrecorded.
+        """
+        if self._journal is None or self.failure is not None:
             return
-        text = chunk_text(number, place.at_us, chunk.safe, chunk.part)
         try:
-            self._journal.rewrite(place.position, place.text, text)
+            self._journal.rewrite(position, old, new)
         except JournalError as error:
             self._fail(error)
-        else:
-            chunk.place = replace(place, text=text)
 
     def close(self) -> Path | None:
         """Finish the cassette; return its path, or None if nothing was recorded.
