@@ -280,11 +280,13 @@ class Sessions:
     def _read_one(self, path: Path) -> Cassette:
         """One cassette, by the name that chooses it: below directories, that says which."""
         cassette = self._unchanged(path, _version(path))
-        settings = self._settings
-        if path in settings.cassettes or not path.is_relative_to(settings.directory):
+        directory = self._settings.directory
+        if path.parent == directory or path in self._settings.cassettes:
             return cassette
-        name = path.relative_to(settings.directory).as_posix().removesuffix(SUFFIX)
-        return cassette if name == cassette.name else replace(cassette, name=name)
+        if not path.is_relative_to(directory):
+            return cassette
+        name = path.relative_to(directory).as_posix().removesuffix(SUFFIX)
+        return replace(cassette, name=name)
 
     def _refuse_busy(self, path: Path) -> None:
         if any(other.recorder and other.path == path for other in self._open.values()):
