@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from wiretape.cassette.continuation import continuation, indented
 from wiretape.cassette.holding import fill, hold, let_go, part_path_of, why
 from wiretape.cassette.library import PART_SUFFIX
-from wiretape.cassette.loader import cassette_name, cassette_of, read_bytes, read_whole
+from wiretape.cassette.loader import cassette_of, read_bytes, read_whole
 from wiretape.cassette.partfile import (
     leads_to,
     numbered,
@@ -25,12 +25,13 @@ from wiretape.cassette.partfile import (
     write_new,
 )
 from wiretape.cassette.writer import header_text
-from wiretape.core.model import Cassette
-from wiretape.errors import CassetteNotFoundError, JournalError
+from wiretape.errors import JournalError
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
+
+    from wiretape.core.model import Cassette
 
 
 class Journal:
@@ -81,25 +82,18 @@ class Journal:
         return cls(final_path, descriptor, len(base))
 
     @classmethod
-    def append_to(
-        cls,
-        final_path: Path,
-        recorded: datetime | None = None,
-        upstream: str | None = None,
-    ) -> tuple[Journal, Cassette]:
-        """Go on with a cassette; where there is none, begin it with the time and upstream given.
+    def append_to(cls, final_path: Path) -> tuple[Journal, Cassette]:
+        """Go on with a cassette.
 
         The journal starts as a copy: the text as it stands, with its comments, where entries
         can follow it; otherwise the same cassette written anew.
 
         Raises:
             CassetteBusyError: another session records under this name.
-            CassetteError: the cassette cannot be read, or is missing and nothing is given.
+            CassetteError: the cassette cannot be read, or is missing.
             JournalError: the file cannot be made.
         """
         descriptor = hold(final_path)
-        continued = None
-        indent = ""
         try:
             # Taken first, so that a change while it is read counts as one too.
             continued = version_of(final_path) if final_path.exists() else None
@@ -107,12 +101,9 @@ class Journal:
             document = read_whole(content, final_path)
             cassette = cassette_of(document, final_path)
             base, indent = continuation(content, document, cassette)
-        except BaseException as error:
-            if not isinstance(error, CassetteNotFoundError) or recorded is None or upstream is None:
-                let_go(descriptor, final_path)
-                raise
-            cassette = Cassette(cassette_name(final_path), recorded, upstream, ())
-            base = header_text(recorded, upstream).encode()
+        except BaseException:
+            let_go(descriptor, final_path)
+            raise
         fill(descriptor, base, final_path)
         return cls(final_path, descriptor, len(base), indent=indent, continued=continued), cassette
 

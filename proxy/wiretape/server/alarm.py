@@ -8,7 +8,6 @@ timers serve.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ctypes
 import os
 import sys
@@ -74,9 +73,11 @@ class Alarm:
 
     def _timer_rang(self) -> None:
         assert self._descriptor is not None  # noqa: S101  its reader was called
-        with contextlib.suppress(BlockingIOError):  # it was set again in the meantime
+        try:
             os.read(self._descriptor, 8)
-            self._rang()
+        except BlockingIOError:
+            return  # it was set again in the meantime
+        self._rang()
 
     def _rang(self) -> None:
         self._handle = None
