@@ -42,6 +42,15 @@ def cassette_path(directory: Path, name: str) -> Path:
     return path
 
 
+def name_in(directory: Path, path: Path) -> str:
+    """The name that `cassette_path` gives a cassette's file in the directory for.
+
+    Raises:
+        ValueError: it is not in the directory.
+    """
+    return path.relative_to(directory).as_posix().removesuffix(SUFFIX)
+
+
 def is_inside(path: Path, directory: Path) -> bool:
     """Whether the path is in the directory when all links are followed.
 
@@ -71,7 +80,7 @@ def find_cassettes(directory: Path) -> list[Path]:
     """Every cassette in the directory and below, in name order, hidden ones left out."""
     return sorted(
         _files(directory, SUFFIX),
-        key=lambda path: path.relative_to(directory).as_posix().removesuffix(SUFFIX),
+        key=lambda path: name_in(directory, path),
     )
 
 

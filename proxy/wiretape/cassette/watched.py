@@ -6,8 +6,8 @@ one text.
 
 from __future__ import annotations
 
-import itertools
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -177,5 +177,5 @@ class Lane:
         self.text = self.text[cut:]
         self._settled = max(0, self._settled - cut)
         self._cut += cut
-        ends = (each.start + each.length for each in self.pieces)
-        del self.pieces[: sum(1 for _ in itertools.takewhile(needed.__ge__, ends))]
+        gone = bisect_right(self.pieces, needed, key=lambda each: each.start + each.length)
+        del self.pieces[:gone]

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import os
 import re
 import select
-import socket
 from typing import TYPE_CHECKING, cast
 
 from aiohttp.http import HttpProcessingError, HttpResponseParser
@@ -132,7 +130,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._receive_what_is_left()
         exchange, self.exchange = self.exchange, None
         if exchange is not None:
-            exchange.unseen = self._closed_before_it_read()
+            exchange.unseen = not exchange.began and self._closed_before_it_read(exc)
             exchange.lose(exc)
         self._transport = None
         self._end_upload()
@@ -165,21 +163,14 @@ class UpstreamConnection(asyncio.Protocol):
                     break
                 self.data_received(data)
 
-    def _closed_before_it_read(self) -> bool:
+    def _closed_before_it_read(self, exc: BaseException | None) -> bool:
         """Whether the other side had closed before all that was sent had come there.
 
-        Its end acknowledges what had come by then. What comes later it answers with a reset, which
-        after an end is a broken pipe (RFC 9293, section 3.10.7; tcp_reset in Linux).
+        Its end acknowledges what had come by then, and nothing after it does. A reset without an
+        end tells nothing: what it overtook can have been read.
         """
-        transport = self._transport
-        sock = None if transport is None else transport.get_extra_info("socket")
-        if transport is None or sock is None:
-            return False
-        try:
-            refused = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.EPIPE
-        except OSError:
-            return False
-        return refused or unsent_bytes(transport) > 0
+        ended = exc is None or isinstance(exc, BrokenPipeError)
+        return ended and self._transport is not None and unsent_bytes(self._transport) > 0
 
     def _descriptor(self) -> int | None:
         sock = None if self._transport is None else self._transport.get_extra_info("socket")

@@ -49,7 +49,7 @@ class Downstream:
         asked_ns: when the request came, on the monotonic clock: the last of it that was there when
             its turn came.
         persists: whether the connection may carry another request.
-        began: a head has been made; no other may be.
+        began: some of an answer has been sent; no other may be.
         shows_page: the client is a browser, which will show the answer as a page.
     """
 
@@ -88,7 +88,8 @@ class Downstream:
 
     def ask_to_go_on(self) -> None:
         """Have a client send its body that waits to be asked for it."""
-        self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if self._transport is not None:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def write_head(
         self,
@@ -108,7 +109,6 @@ class Downstream:
             reason: the reason phrase; None for the status code's own.
             extra: fields of the proxy's own, in ASCII, after the others.
         """
-        self.began = True
         if framing is Framing.CHUNKED and self._http_1_0:
             framing = Framing.UNTIL_CLOSE
         if framing is Framing.UNTIL_CLOSE:
@@ -130,6 +130,7 @@ class Downstream:
 
     def write(self, data: bytes) -> None:
         """Send bytes: at once as far as the socket takes them, the rest as it drains."""
+        self.began = True
         if self._transport is not None:
             self._transport.write(data)
 

@@ -75,13 +75,24 @@ class Forwarder:
         """
         record = _begin(recorder, incoming)
         try:
+            await self._pass_both_ways(incoming, downstream, record, take_over)
+        finally:
+            if isinstance(incoming.body, StreamedBody):
+                record.request_came(incoming.body.body())  # as far as it came
+
+    async def _pass_both_ways(
+        self,
+        incoming: Incoming,
+        downstream: Downstream,
+        record: Unrecorded,
+        take_over: Callable[[Exchange, Unrecorded], None] | None,
+    ) -> None:
+        try:
             exchange = await self._send(incoming, record)
         except UpstreamError as error:
-            _note_body(incoming, record)
             await _answer_for_upstream(incoming, downstream, record, error)
             return
         except asyncio.CancelledError:
-            _note_body(incoming, record)
             record.client_left()
             raise
         taken_over = False
@@ -98,7 +109,6 @@ class Forwarder:
         finally:
             if not taken_over:
                 exchange.close()
-                _note_body(incoming, record)
 
     async def _send(self, incoming: Incoming, record: Unrecorded) -> Exchange:
         body = incoming.body
@@ -142,12 +152,6 @@ async def _noted(body: StreamedBody, record: Unrecorded) -> AsyncIterator[bytes]
     async for data in body.stream():
         yield data
     record.request_came(body.body())
-
-
-def _note_body(incoming: Incoming, record: Unrecorded) -> None:
-    """Note what has come of a body, where no more of it will be passed on."""
-    if isinstance(incoming.body, StreamedBody):
-        record.request_came(incoming.body.body())
 
 
 async def _answer_for_upstream(

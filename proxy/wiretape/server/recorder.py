@@ -129,7 +129,7 @@ class Recorder:
             self._write_soon(text)
             return InteractionRecorder(self, number)
         text = text[:-1] + " " * _LENGTH_DIGITS + "\n"
-        self.flush()
+        self.flush()  # or its place would not be known
         self._unwritten = text
         position = self.write("")
         return InteractionRecorder(

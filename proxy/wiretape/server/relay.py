@@ -70,8 +70,6 @@ class Relay:
                 raise
         finally:
             exchange.listener = None
-            if self._head:
-                downstream.began = False  # none of it was sent, so the failure can be told
         if self._failure is not None:
             raise self._failure
         if exchange.error is not None:

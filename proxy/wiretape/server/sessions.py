@@ -18,6 +18,7 @@ from wiretape.cassette.library import (
     cassette_path,
     find_recordings,
     is_inside,
+    name_in,
     timestamp_name,
 )
 from wiretape.cassette.loader import load
@@ -256,7 +257,7 @@ class Sessions:
         if path is None or path in settings.cassettes:
             return "wiretape record"
         arguments = ["wiretape", "record", "--cassette"]
-        arguments.append(path.relative_to(settings.directory).as_posix().removesuffix(SUFFIX))
+        arguments.append(name_in(settings.directory, path))
         if settings.directory != Path("cassettes"):
             arguments += ["--dir", str(settings.directory)]
         return shlex.join(arguments)
@@ -281,12 +282,10 @@ class Sessions:
         """One cassette, by the name that chooses it: below directories, that says which."""
         cassette = self._unchanged(path, _version(path))
         directory = self._settings.directory
+        # Most stand in the directory itself, and then it would say no more.
         if path.parent == directory or path in self._settings.cassettes:
             return cassette
-        if not path.is_relative_to(directory):
-            return cassette
-        name = path.relative_to(directory).as_posix().removesuffix(SUFFIX)
-        return replace(cassette, name=name)
+        return replace(cassette, name=name_in(directory, path))
 
     def _refuse_busy(self, path: Path) -> None:
         if any(other.recorder and other.path == path for other in self._open.values()):

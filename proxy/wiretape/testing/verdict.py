@@ -15,7 +15,7 @@ from wiretape.core.model import Mode
 from wiretape.server.report import never_used
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from wiretape.server.serve import Summary
 
@@ -66,9 +66,9 @@ def verdict(
             ),
         ),
         tuple(
-            _unused(each, _holder(each, seen_from), record_command)
+            _unused(unused, _holder(each, seen_from), record_command)
             for each in replays
-            if never_used(each) and not allow_unused
+            if not allow_unused and (unused := never_used(each))
         ),
     )
 
@@ -91,8 +91,7 @@ def _missed(report: Mapping[str, Any], holder: str) -> str:
     return "\n".join(lines)
 
 
-def _unused(report: Mapping[str, Any], holder: str, record_command: str) -> str:
-    unused = never_used(report)
+def _unused(unused: Sequence[Mapping[str, Any]], holder: str, record_command: str) -> str:
     some = "1 recording" if len(unused) == 1 else f"{len(unused)} recordings"
     help_text = (
         "  if that is meant: allow_unused=True in the wiretape mark, or"

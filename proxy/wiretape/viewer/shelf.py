@@ -11,7 +11,14 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wiretape.cassette.library import PART_SUFFIX, SUFFIX, find_cassettes, find_parts, is_inside
+from wiretape.cassette.library import (
+    PART_SUFFIX,
+    SUFFIX,
+    find_cassettes,
+    find_parts,
+    is_inside,
+    name_in,
+)
 from wiretape.cassette.partfile import is_held
 from wiretape.errors import CassetteNotFoundError
 
@@ -97,10 +104,9 @@ class Shelf:
     def name_of(self, path: Path) -> str:
         """The name of a cassette file, whether it is there or not."""
         try:
-            relative = path.relative_to(self._directory)
-        except ValueError:
-            relative = path
-        return relative.as_posix().removesuffix(SUFFIX)
+            return name_in(self._directory, path)
+        except ValueError:  # it was given, from elsewhere
+            return path.as_posix().removesuffix(SUFFIX)
 
     def _shelved(self, path: Path) -> Shelved | None:
         try:
