@@ -74,7 +74,9 @@ class Recorder:
         self._journal: Journal | None = None
         self._opening: asyncio.Task[None] | None = None
         self._handing_over = threading.Lock()
+        self._closing = threading.Lock()
         self._closed = False
+        self._written: Path | None = None
         self.clock = SessionClock(utc_now())
         self._last_number = self._number_before = 0
         self._unwritten = ""
@@ -195,23 +197,36 @@ class Recorder:
         except JournalError as error:
             self._fail(error)
 
+    async def finish(self) -> Path | None:
+        """As `close`, but no other stream waits for the disk; a journal being made is waited for.
+
+        Raises:
+            JournalError: as `close`.
+        """
+        if self._opening is not None:
+            await asyncio.wait([self._opening])
+        self.flush()  # here, where nothing else can do so at the same time
+        return await asyncio.to_thread(self.close)
+
     def close(self) -> Path | None:
         """Finish the cassette; return its path, or None if nothing was recorded.
+
+        Further calls, also from other threads, change nothing and return or raise the same.
 
         Raises:
             JournalError: it could not be finished; the message says where the recording is.
         """
-        self.flush()
-        journal = self._hand_out()
-        if journal is None:
+        with self._closing:
+            self.flush()
+            journal = self._hand_out()
+            if journal is not None:
+                try:
+                    self._written = journal.close()
+                except JournalError as error:
+                    self.failure = error
             if self.failure is not None:
                 raise self.failure
-            return None
-        try:
-            return journal.close()
-        except JournalError as error:
-            self.failure = error
-            raise
+            return self._written
 
     def discard(self) -> None:
         """Give the recording up; the cassette stays as it was, or missing."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from wiretape.errors import JournalError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -12,7 +15,6 @@ if TYPE_CHECKING:
     from wiretape.core.matching import Key
     from wiretape.core.model import Mode
     from wiretape.core.routing import SessionName
-    from wiretape.errors import JournalError
     from wiretape.server.recorder import Recorder
     from wiretape.server.replayer import Replayer
 
@@ -91,6 +93,17 @@ class Session:
             return False
         never_used = any(key not in self._used_before for key in replayer.unused())
         return never_used or bool(replayer.missed or self._before.misses)
+
+    async def finish(self) -> Path | None:
+        """As `close`, but no other stream waits for the disk.
+
+        Raises:
+            JournalError: as `close`.
+        """
+        if self._closed is None and self.recorder is not None:
+            with suppress(JournalError):
+                await self.recorder.finish()
+        return self.close()
 
     def close(self) -> Path | None:
         """Finish the recording, and let go of all but the report.

@@ -58,6 +58,7 @@ class Sessions:
         self._redactor = settings.redactor()
         self._open: dict[SessionName, Session] = {}
         self._opening: dict[SessionName, asyncio.Task[Session]] = {}
+        self._finishing: dict[Session, asyncio.Task[Path | None]] = {}
         self._finished: list[Session] = []
         self._queues = ReceiveQueues()
         self._loading = threading.Lock()
@@ -141,7 +142,17 @@ class Sessions:
                 f"session {session.name} has {session.in_flight} requests in flight;"
                 " close it when they have ended"
             )
-        return self._close_now(session)
+        if session not in self._finishing:
+            self._leave(session)
+            finishing = self._finishing[session] = asyncio.create_task(session.finish())
+            finishing.add_done_callback(functools.partial(self._finished_one, session))
+        await asyncio.wait([finishing := self._finishing[session]])
+        return finishing.result()
+
+    def _finished_one(self, session: Session, finishing: asyncio.Task[Path | None]) -> None:
+        del self._finishing[session]
+        if not finishing.cancelled():
+            finishing.exception()  # or it is logged as nobody's, if who closed it has left
 
     def close_all(self) -> tuple[list[Path], list[JournalError]]:
         """Close every session.
@@ -154,8 +165,9 @@ class Sessions:
         for opening in self._opening.values():
             opening.cancel()
         for session in self.all():
+            self._leave(session)
             try:
-                path = self._close_now(session)
+                path = session.close()
             except JournalError as error:
                 errors.append(error)
             else:
@@ -163,14 +175,14 @@ class Sessions:
         self._queues.close()
         return [*written], errors
 
-    def _close_now(self, session: Session) -> Path | None:
+    def _leave(self, session: Session) -> None:
+        """Give a session nothing more to do."""
         # Somebody else may have closed it meanwhile, and another may have been opened.
         if self._open.get(session.name) is session:
             del self._open[session.name]
             self._finished.append(session)
             if session.name == self._default:
                 self._default = self._default_name()
-        return session.close()
 
     async def _make(self, name: SessionName) -> Session:
         settings = self._settings
@@ -179,6 +191,8 @@ class Sessions:
             session = self._open[name] = Session(name, mode, None)
             return session
         path = self._path(name, mode)
+        while ending := [task for each, task in self._finishing.items() if each.path == path]:
+            await asyncio.wait(ending)  # or its cassette would not be there yet
         if mode is Mode.ONCE:
             assert path is not None  # noqa: S101  only a replay has no path of its own
             mode = Mode.REPLAY if path.exists() else Mode.RECORD
