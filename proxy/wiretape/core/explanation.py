@@ -86,7 +86,8 @@ def explain(
     changes = _changes(live, differing)
     said = _said(reading, live)
     mostly = sum(changes.get(place, 0.0) for place in said) > _MOSTLY * len(said)
-    another = mostly and changes.get(said[0], 0.0) > _MOSTLY
+    # Where the path differs too, that comes first.
+    another = mostly and reading.path == live.path and changes.get(said[0], 0.0) > _MOSTLY
     if another:
         # Of what was said the first is enough; the model and its settings matter as much.
         said_first = next(each for each in differing if _place(live, each) is not None)

@@ -160,9 +160,9 @@ class Matcher:
                 suggestion="--repeat last",
             )
         near = self._near(live)
+        routes = () if near else self._counts()
+        near = near or self._of_method(live.method)
         if not near:
-            counts = [(f"{m} {path}", len(all_)) for (m, path), all_ in self._routes.items()]
-            routes = tuple(sorted(counts, key=lambda route: -route[1]))
             return Miss(Reason.NO_MATCH, live.method, live.path, routes=routes)
         candidates = self._candidates(live, shape, closest(shape, near))
         found = explain(live.ignoring(()), candidates, self.rules.level, self.rules.ignore)
@@ -184,6 +184,7 @@ class Matcher:
             items=items,
             reordered=agreeing == items and not in_place,
             another_conversation=found.another_conversation,
+            routes=routes,
             suggestion=suggestion,
         )
 
@@ -262,7 +263,7 @@ class Matcher:
         ]
 
     def _near(self, live: Reading) -> list[tuple[int, Shape]]:
-        """The recordings to compare with: those of the same method and path, else similar ones."""
+        """The recordings to compare with: of the same method and path, else of similar paths."""
         same = self._routes.get((live.method, live.path))
         if same:
             return same
@@ -272,3 +273,17 @@ class Matcher:
             if path == live.path or path.endswith(live.path) or live.path.endswith(path)
             for recording in recordings
         ]
+
+    def _of_method(self, method: str) -> list[tuple[int, Shape]]:
+        """The recordings of a method, whatever their paths."""
+        return [
+            recording
+            for (recorded, _), recordings in self._routes.items()
+            if recorded == method
+            for recording in recordings
+        ]
+
+    def _counts(self) -> tuple[tuple[str, int], ...]:
+        """The methods and paths that are recorded, with how often; most frequent first."""
+        counts = [(f"{method} {path}", len(all_)) for (method, path), all_ in self._routes.items()]
+        return tuple(sorted(counts, key=lambda route: -route[1]))

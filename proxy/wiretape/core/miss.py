@@ -46,6 +46,7 @@ class Miss:
         reordered: whether all of them agree, but not where they stand.
         another_conversation: whether most of the conversation differs.
         routes: the methods and paths that are recorded, with how often; most frequent first.
+            Empty if one of them is, or ends as, the live request's.
         suggestion: the flags that would make it match, ready to paste; None if none would.
     """
 
@@ -94,9 +95,11 @@ class Miss:
                 return [f"{request} was recorded once ({name}), and that has been used"]
             return [f"{request} was recorded {self.recordings} times (last: {name}), all used"]
         first = f"no recorded request matches {request}"
-        if self.closest is None:
+        if self.routes:
             routes = ", ".join(f"{route} ({count})" for route, count in self.routes[:MAX_SHOWN])
-            return [f"{first}; recorded: {routes}" if routes else f"{first}; nothing is recorded"]
+            first += f"; recorded: {routes}" + ", ..." * (len(self.routes) > MAX_SHOWN)
+        if self.closest is None:
+            return [first if self.routes else f"{first}; nothing is recorded"]
         used = ", already used" if self.closest_used else ""
         return [f"{first}; closest: {describe(self.closest)}{used}{self._agreement()}"]
 

@@ -348,10 +348,17 @@ def test_where_the_route_is_unknown_the_recorded_ones_are_named():
         chat("b"),
         level=Level.EXACT,
     )
-    found = ask(index, request({}, target="/v1/embeddings"))
+    routes = (("POST /v1/chat/completions", 2), ("GET /api/tags", 1))
+    found = ask(index, request({}, target="/v1/embeddings", method="PUT"))
     assert isinstance(found, Miss)
     assert found.closest is None
-    assert found.routes == (("POST /v1/chat/completions", 2), ("GET /api/tags", 1))
+    assert found.routes == routes
+    similar = ask(index, request(chat("b"), target="/v1/completion"))
+    assert isinstance(similar, Miss)
+    assert similar.routes == routes
+    assert similar.closest == (0, 3)
+    assert [each.pointer for each in similar.differences] == ["target"]
+    assert similar.suggestion is None
     nothing = ask(matcher(), chat("a"))
     assert isinstance(nothing, Miss)
     assert nothing.routes == ()

@@ -70,6 +70,10 @@ def test_where_nothing_is_comparable_the_text_says_what_is_recorded():
         "no recorded request matches POST /v1/chat/completions;"
         " recorded: POST /api/chat (12), GET /api/tags (1)"
     )
+    text = miss(routes=routes, closest=(0, 1)).text(named)
+    assert "GET /api/tags (1); closest: chat.yaml #1" in text.splitlines()[0]
+    many = tuple((f"GET /{number}", 1) for number in range(6))
+    assert "GET /4 (1), ..." in miss(routes=many).text(named)
     assert miss().text(named).splitlines()[0].endswith("; nothing is recorded")
 
 
