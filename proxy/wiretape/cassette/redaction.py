@@ -12,13 +12,11 @@ from urllib.parse import quote, unquote_to_bytes
 
 from wiretape.cassette.secrets import Secrets, same_for_all_lengths
 from wiretape.cassette.streamredaction import StreamRedactor
-from wiretape.core.model import Body, header
+from wiretape.core.model import REDACTED, Body, header
 from wiretape.core.payload import content_coding, read_content
 
 if TYPE_CHECKING:
     from wiretape.core.model import Headers
-
-REDACTED = "REDACTED"
 
 _FORM = "x-www-form-urlencoded"
 _UNQUOTED = "/:=,;@!$*()~"

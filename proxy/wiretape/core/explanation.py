@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from wiretape.core.canonical import Reading
 from wiretape.core.conversation import LEVELS
 from wiretape.core.differences import differences
+from wiretape.core.model import REDACTED
 from wiretape.core.pointer import parse_pointer
 
 if TYPE_CHECKING:
@@ -168,6 +169,8 @@ def _suggestion(
     for looser in levels[1:]:
         if _agree(recorded, live, looser, ignore):
             return f"--match {looser.value}"
+    if all(map(_redacted, differences(recorded, live, level, ignore))):
+        return "the --redact that it was redacted with"
     if only_level:
         return None
     for looser in levels:
@@ -177,6 +180,23 @@ def _suggestion(
             flags += [f"--ignore {shlex.quote(pointer.text)}" for pointer in pointers]
             return " ".join(flags)
     return None
+
+
+def _redacted(difference: Difference) -> bool:
+    """Whether all that was recorded agrees, but that something stands redacted in it."""
+    recorded, received = difference.recorded, difference.received
+    if not isinstance(recorded, str) or not isinstance(received, str):
+        return False
+    first, *between = recorded.split(REDACTED)
+    if not between or not received.startswith(first):
+        return False
+    last, place = between.pop(), len(first)
+    for text in between:
+        found = received.find(text, place)
+        if found < 0:
+            return False
+        place = found + len(text)
+    return received.endswith(last) and len(received) - len(last) >= place
 
 
 def _base_url(

@@ -20,6 +20,10 @@ Headers = tuple[tuple[str, str], ...]
 """Header fields in order of arrival, names in their own case; a repeated field stands repeated."""
 
 
+REDACTED = "REDACTED"
+"""What is written for a secret; with its kind and length behind it, where those are kept."""
+
+
 class Outcome(enum.Enum):
     """How an interaction ended, as seen by the proxy."""
 

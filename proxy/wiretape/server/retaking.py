@@ -17,8 +17,8 @@ from wiretape.analysis.answer import GENERATING
 from wiretape.analysis.transcript import transcripts
 from wiretape.cassette.library import take_path
 from wiretape.cassette.loader import load
-from wiretape.cassette.redaction import REDACTED, SECRET_HEADERS
-from wiretape.core.model import Body, Entry, Mode, Outcome, Request
+from wiretape.cassette.redaction import SECRET_HEADERS
+from wiretape.core.model import REDACTED, Body, Entry, Mode, Outcome, Request
 from wiretape.core.routing import Dialect as Api
 from wiretape.core.routing import SessionName, dialect
 from wiretape.core.tempo import Speed

@@ -341,6 +341,28 @@ def test_a_route_that_lacks_a_prefix_is_compared_all_the_same():
     assert found.suggestion == "a base URL that ends in /v1"
 
 
+@pytest.mark.parametrize(
+    ("recorded", "received", "would_agree"),
+    [
+        ("I am REDACTED.", "I am Ann.", True),
+        ("REDACTED meets REDACTED", "Ann meets Bob", True),
+        ("REDACTED", "Ann", True),
+        ("I am REDACTED.", "I was Ann.", False),
+        ("I am REDACTED.", "I am Ann!", False),
+        ("REDACTED meets REDACTED", "Ann sees Bob", False),
+        ("from REDACTED to REDACTED", "from to", False),
+        ("I am Ann.", "I am Bob.", False),
+    ],
+)
+def test_what_differs_for_want_of_redaction_alone_is_told(
+    recorded: str, received: str, *, would_agree: bool
+):
+    found = ask(matcher(chat(recorded)), chat(received))
+    assert isinstance(found, Miss)
+    suggestion = "the --redact that it was redacted with"
+    assert (found.suggestion == suggestion) is would_agree
+
+
 def test_where_the_route_is_unknown_the_recorded_ones_are_named():
     index = matcher(
         request(chat("a"), target="/api/tags", method="GET"),
