@@ -18,7 +18,7 @@ from wiretape.core.payload import ABSENT, dump_json
 from wiretape.core.pointer import format_pointer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from wiretape.core.canonical import Reading
     from wiretape.core.conversation import Item
@@ -191,13 +191,24 @@ class _Walk:
         self, recorded: list[Any], received: list[Any], path: tuple[str, ...]
     ) -> None:
         """Tell items that were put in or left out from those that changed."""
-        ones, others = [dump_json(i) for i in recorded], [dump_json(i) for i in received]
+        one_places, other_places = self._kept(recorded, path), self._kept(received, path)
+        ones = [dump_json(recorded[place]) for place in one_places]
+        others = [dump_json(received[place]) for place in other_places]
         for one, other in _pairs(ones, others):
+            one_place = None if one is None else one_places[one]
+            other_place = None if other is None else other_places[other]
             self.compare(
-                ABSENT if one is None else recorded[one],
-                ABSENT if other is None else received[other],
-                (*path, str(one if other is None else other)),
+                ABSENT if one_place is None else recorded[one_place],
+                ABSENT if other_place is None else received[other_place],
+                (*path, str(one_place if other_place is None else other_place)),
             )
+
+    def _kept(self, items: list[Any], path: tuple[str, ...]) -> Sequence[int]:
+        """The indexes of a list's items but for those that are ignored whole, each by its own."""
+        places = range(len(items))
+        if not any(len(pointer.tokens) == len(path) + 1 for pointer in self.ignore):
+            return places
+        return [place for place in places if not self._ignored((*path, str(place)))]
 
 
 def _pairs(ones: list[str], others: list[str]) -> Iterator[tuple[int | None, int | None]]:

@@ -363,6 +363,14 @@ def test_what_differs_for_want_of_redaction_alone_is_told(
     assert (found.suggestion == suggestion) is would_agree
 
 
+def test_what_is_ignored_by_its_index_is_so_in_each_of_the_two():
+    system = {"role": "system", "content": "be brief"}
+    live = {"model": "m", "messages": [system, *chat("a")["messages"]]}
+    found = ask(matcher(chat("a"), ignore=(parse_pointer("/messages/0"),)), live)
+    assert isinstance(found, Miss)
+    assert [each.pointer for each in found.differences] == ["/messages/1"]
+
+
 def test_where_the_route_is_unknown_the_recorded_ones_are_named():
     index = matcher(
         request(chat("a"), target="/api/tags", method="GET"),
