@@ -182,6 +182,10 @@ def test_shuffle_repeats_the_command_and_names_the_seeds_that_failed(folder: Pat
         (("--mode", "replay", "--cassette", "new", "--", "true"), "version 2"),
         (("--mode", "once", "--cassette", "x", "--shuffle", "2", "--", "true"), "--mode replay"),
         (
+            ("--mode", "replay", "--order", "free", "--shuffle", "2", "--", "true"),
+            "leave --order free out",
+        ),
+        (
             ("--mode", "replay", "--cassette", "no", "--", "true"),
             "record it with: wiretape run --mode record --cassette no -- true",
         ),

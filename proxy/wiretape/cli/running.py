@@ -122,6 +122,8 @@ def run(
         return asyncio.run(_run_once(settings, command))
     if settings.mode is not Mode.REPLAY:
         raise UsageError("--shuffle repeats a replay: use it with --mode replay")
+    if settings.order.kind == "free":
+        raise UsageError("--shuffle draws an order of its own: leave --order free out")
     return asyncio.run(_run_shuffled(settings, call, shuffle))
 
 
