@@ -82,7 +82,8 @@ class CassetteBusyError(CassetteError):
     """Another recording holds this name."""
 
     def __init__(self, path: Path | str) -> None:
-        super().__init__(path, "is being recorded by another session; choose another name")
+        text = "is being recorded by another session; choose another name"
+        super().__init__(path, f"{text} (labels share a cassette in a replay alone)")
 
 
 class JournalError(CassetteError):

@@ -34,6 +34,23 @@ async def test_record_then_replay(tmp_path: Path):
         assert "1 used, 0 unused, 0 missed" in t.said
 
 
+@pytest.mark.parametrize("configured", ["environment", "pyproject"])
+async def test_an_argument_goes_before_a_cassette_that_is_configured(
+    tmp_path: Path, configured: str
+):
+    environment = {}
+    if configured == "environment":
+        environment["WIRETAPE_CASSETTE"] = "nosuch"
+    else:
+        (tmp_path / "pyproject.toml").write_text('[tool.wiretape]\ncassette = "nosuch"\n')
+    cassette = CASSETTES / "notes" / "plain-answer.yaml"
+    async with serving("replay", cassette, "--strict", cwd=tmp_path, **environment) as t:
+        assert await t.stop() == 3
+    assert "session plain-answer: " in t.said
+    refused = wiretape("replay", "--listen", "127.0.0.1:0", cwd=tmp_path, **environment)
+    assert "nosuch.yaml: no such cassette" in refused.stderr
+
+
 async def test_strict_replay_exits_3_after_a_miss_or_with_an_unused_recording(tmp_path: Path):
     cassette = CASSETTES / "notes" / "plain-answer.yaml"
     async with serving("replay", cassette, "--strict", cwd=tmp_path) as t:
@@ -72,6 +89,8 @@ async def test_strict_replay_exits_3_after_a_miss_or_with_an_unused_recording(tm
         (("replay", "nosuch.yaml"), "nosuch.yaml: no such cassette"),
         (("replay", "--cassette", "nosuch"), "nosuch.yaml: no such cassette"),
         (("serve",), "--mode"),
+        (("serve", "--mode", "once", "x.yaml"), "--cassette NAME"),
+        (("record", "--allow-host", "*.dev"), "bad host"),
         (("serve", "--mode", "odd"), "'odd' is not one of"),
         (("show", "nosuch"), "no such cassette"),
         (("show", "bad.yaml"), "bad.yaml: line 2"),
@@ -161,6 +180,11 @@ def test_check_finds_what_is_wrong(tmp_path: Path):
     result = wiretape("check", "whole.yaml", "torn.yaml", "endless.yaml", cwd=tmp_path)
     assert result.returncode == 1
     assert "whole.yaml: ok" in result.stdout
+    result = wiretape("check", "nosuch.yaml", "endless.yaml", "none", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "endless.yaml: interaction 1 has no end" in result.stdout
+    missing = "nosuch.yaml: no such cassette; cassettes/none.yaml: no such cassette"
+    assert result.stderr == f"wiretape: error: {missing}\n"
     (tmp_path / "backwards.yaml").write_text(
         whole[: whole.index("- {end:")] + "- {end: 1, at: 0, outcome: complete}\n"
     )

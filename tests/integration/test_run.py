@@ -79,11 +79,15 @@ def test_a_miss_that_the_command_swallowed_exits_3_and_is_explained(folder: Path
     assert "record again: wiretape run --mode record --cassette name --strict --" in done.stderr
 
 
-def test_an_unused_recording_exits_3_unless_the_command_failed(folder: Path):
+def test_an_unused_recording_exits_3_whatever_the_command_does(folder: Path):
     options = ("--mode", "replay", "--cassette", "name", "--strict", "--")
 
     assert run(folder, *options, "true").returncode == 3
-    assert run(folder, *options, "sh", "-c", "exit 7").returncode == 7
+    failed = run(folder, *options, "sh", "-c", "exit 7")
+    assert failed.returncode == 3
+    assert "the command's own status was 7" in failed.stderr
+    interrupted = run(folder, *options, "sh", "-c", "kill -INT $PPID; sleep 20")
+    assert interrupted.returncode == 130
 
 
 def test_a_strict_replay_that_nobody_asked_anything_fails(folder: Path):

@@ -208,6 +208,28 @@ async def test_rewind_and_close(proxy: Proxy, tmp_path: Path):
                 assert (rewound.status, rewound.json()["used"]) == (200, [])
 
 
+@pytest.mark.parametrize("cassette", [None, "c"])
+async def test_a_rewind_opens_what_nobody_has_asked_yet(proxy: Proxy, cassette: str | None):
+    rewind = "/_wiretape/sessions/{}/rewind"
+    async with scripted_upstream(echo) as upstream:
+        async with proxy("record", upstream=upstream.url) as tape:
+            assert (await ask(tape.url, "POST", rewind.format("c"))).status == 404
+            await ask(tape.url, "GET", "/@c/1")
+        for mode in ("replay", "once", "new_episodes"):
+            async with proxy(mode, upstream=upstream.url, cassette=cassette) as tape:
+                for name in ("c", "c~worker", *(["default"] if cassette else [])):
+                    report = await ask(tape.url, "POST", rewind.format(name))
+                    assert (report.status, report.json()["mode"]) == (
+                        200,
+                        mode.replace("once", "replay"),
+                    )
+                    assert len(report.json()["unused"]) == 0
+                if mode == "replay":
+                    missing = await ask(tape.url, "POST", rewind.format("nosuch"))
+                    assert missing.status == 404
+                    assert not tape.app.refused
+
+
 async def test_recording_again_what_was_closed_is_said(
     proxy: Proxy, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):

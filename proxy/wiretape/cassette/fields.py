@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 _WHOLE = re.compile(r"\+?(0|[1-9][0-9]{0,17})")
 _SECONDS = re.compile(r"\+?([0-9]{1,12})(?:\.([0-9]{0,40}))?")
-_SCIENTIFIC = re.compile(r"\+?[0-9]{0,12}\.?[0-9]{0,40}[eE][-+]?[0-9]{1,2}")
+# More than YAML 1.1 takes for numbers: it wants a dot and a sign.
+_SCIENTIFIC = re.compile(r"\+?(?:[0-9]{1,12}\.?[0-9]{0,40}|\.[0-9]{1,40})[eE][-+]?[0-9]{1,2}")
 _LATEST_S = 10**12
+_LARGEST = 10**18
 _YES = frozenset({"true", "yes", "on"})
 _NO = frozenset({"false", "no", "off"})
 _LONGEST_NUMBER = 600
@@ -52,13 +54,16 @@ def whole_of(node: Node, what: str) -> int:
     """
     text = text_of(node, what)
     match = _WHOLE.fullmatch(text)
-    if match is None:
-        raise NodeError(f"{what} must be a whole number, not {shown(text)}", node.line)
-    return int(match[1])
+    if match is not None:
+        return int(match[1])
+    number = _number_of(node)
+    if isinstance(number, int) and 0 <= number < _LARGEST:
+        return number
+    raise NodeError(f"{what} must be a whole number, not {shown(text)}", node.line)
 
 
 def at_us_of(node: Node) -> int:
-    """Seconds in any decimal spelling, as whole microseconds.
+    """Seconds in any spelling, as whole microseconds.
 
     Raises:
         NodeError: no number, or one below zero or beyond all sense.
@@ -69,14 +74,9 @@ def at_us_of(node: Node) -> int:
         seconds, fraction = match[1], match[2] or ""
         at_us = int(seconds) * 1_000_000 + int(fraction[:6].ljust(6, "0"))
         return at_us + (fraction[6:7] >= "5")
-    if _SCIENTIFIC.fullmatch(text):
-        try:
-            seconds_s = float(text)
-        except ValueError:
-            pass
-        else:
-            if seconds_s < _LATEST_S:
-                return round(seconds_s * 1_000_000)
+    number = float(text) if _SCIENTIFIC.fullmatch(text) else _number_of(node)
+    if number is not None and 0 <= number < _LATEST_S:
+        return round(number * 1_000_000)
     reason = f"`at` must be seconds since the session began, not {shown(text)}"
     raise NodeError(reason, node.line)
 
@@ -180,6 +180,15 @@ def json_of(node: Node) -> Any:
     if kind == "float" and (value != value or value in (float("inf"), float("-inf"))):  # noqa: PLR0124 # NaN is what differs from itself
         raise NodeError(f"JSON has no {text}", node.line)
     return value
+
+
+def _number_of(node: Node) -> int | float | None:
+    """The number that YAML takes a plain scalar for: hexadecimal, with underscores, `.5`."""
+    try:
+        value = json_of(node)
+    except NodeError:
+        return None
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _implicit_kind(text: str) -> str:

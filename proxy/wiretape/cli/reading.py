@@ -15,7 +15,12 @@ from wiretape.cli import EXIT_FAILED
 from wiretape.cli import options as shared
 from wiretape.cli.options import Configured
 from wiretape.core.model import Chunk
-from wiretape.errors import CassetteError, CorruptCassetteError
+from wiretape.errors import (
+    CassetteError,
+    CassetteNotFoundError,
+    CorruptCassetteError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,8 +64,14 @@ def check(cassettes: tuple[str, ...], directory: Path, *, as_json: bool, **given
     A CASSETTE may be a directory.
     """
     redactor = shared.redactor_of(given)
-    files = shared.cassette_files(cassettes, directory)
-    results = [_checked(each, redactor) for each in files]
+    results, missing = [], []
+    for each in cassettes:
+        try:
+            files = shared.cassette_files((each,), directory)
+        except CassetteNotFoundError as error:
+            missing.append(error)
+        else:
+            results += [_checked(file, redactor) for file in files]
     wrong = any(result["problems"] for result in results)
     if as_json:
         print_json({"ok": not wrong, "cassettes": results})
@@ -73,6 +84,8 @@ def check(cassettes: tuple[str, ...], directory: Path, *, as_json: bool, **given
                     f"{result['path']}: ok, {result['interactions']} interactions,"
                     f" {result['chunks']} chunks"
                 )
+    if missing:  # which keeps nobody from reading what is wrong with the others
+        raise UsageError("; ".join(map(str, missing)))
     return EXIT_FAILED if wrong else 0
 
 

@@ -76,8 +76,8 @@ class _Call:
     cls=_Run,
     context_settings={"allow_interspersed_args": False},
     epilog="The status is the command's own, 128+N if signal N ended it, 2 if it could not be"
-    f" started. With --strict, a miss makes it {EXIT_STRICT} in any case, and a recording that"
-    f" was not used makes it {EXIT_STRICT} where the command itself succeeded.",
+    f" started. With --strict, a miss or a recording that was not used makes it {EXIT_STRICT},"
+    " unless the run was interrupted.",
 )
 @click.argument("command", nargs=-1, required=True, metavar="-- COMMAND...")
 @mode
@@ -169,19 +169,13 @@ async def _attend(attendant: Attendant, settings: Settings, command: Sequence[st
         )
     finally:
         summary = await proxy.stop(hurry=attendant.stopped)
-    return _status(status, summary, strict=settings.strict)
+    # Who interrupts a run leaves recordings unused, and waits for the status of that.
+    return _status(status, summary, strict=settings.strict and attendant.stopped_by is None)
 
 
 def _status(status: int, summary: Summary, *, strict: bool) -> int:
-    """The status of the whole, from the command's own.
-
-    A miss is most often why a command fails, and then the status says so. Recordings are also
-    left unused where a command failed for a reason of its own, which is then worth more.
-    """
-    missed = bool(summary.refused) or any(
-        report["misses"] or report["missed_before"] for report in summary.reports
-    )
-    failed = strict and summary.failed and (missed or not status)
+    """The status of the whole, from the command's own."""
+    failed = strict and summary.failed
     sum_up(summary, failed=failed)
     if summary.errors:
         return status or EXIT_FAILED

@@ -10,19 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from wiretape.cassette.library import expand_time
 from wiretape.cli import EXIT_FAILED, EXIT_STRICT
 from wiretape.cli import options as shared
 from wiretape.cli.logs import hide, say
 from wiretape.cli.options import Configured, Parsed, setting, together
-from wiretape.core.addresses import DEFAULT_UPSTREAM
+from wiretape.core.addresses import DEFAULT_UPSTREAM, parse_allowed_host
 from wiretape.core.matching import Level, Repeat, Rules
 from wiretape.core.model import Mode
 from wiretape.core.pointer import parse_pointer
 from wiretape.core.routing import check_cassette_name
 from wiretape.core.tempo import Order, Speed, parse_seconds
 from wiretape.environment import upstream_of
+from wiretape.errors import UsageError
 from wiretape.server.clock import utc_now
 from wiretape.server.report import report_lines
 from wiretape.server.serve import Running, Summary
@@ -58,8 +60,8 @@ _serving = together(
     shared.listen,
     setting(
         "--allow-host",
+        type=Parsed("NAME", parse_allowed_host),
         multiple=True,
-        metavar="NAME",
         help="Answer to this name in Host too, besides loopback ones, and to web pages from there."
         " Repeatable.",
     ),
@@ -192,12 +194,13 @@ def record(**given: Any) -> int:
 @cassette
 @replaying
 @_serving
-def replay(**given: Any) -> int:
+@click.pass_context
+def replay(context: click.Context, /, **given: Any) -> int:
     """Answer requests from cassettes, never from the network.
 
     Without a CASSETTE it replays all in the directory.
     """
-    return _serve(Mode.REPLAY, given)
+    return _serve(Mode.REPLAY, _chosen(context, given))
 
 
 @click.command(cls=Configured)
@@ -207,14 +210,27 @@ def replay(**given: Any) -> int:
 @recording
 @replaying
 @_serving
-def serve(mode_name: str, **given: Any) -> int:
+@click.pass_context
+def serve(context: click.Context, /, mode_name: str, **given: Any) -> int:
     """Serve in any mode.
 
     record forwards and records. replay answers from cassettes. once records a cassette that does
     not exist and replays one that does. new_episodes replays what matches and records the rest.
-    passthrough forwards and writes nothing.
+    passthrough forwards and writes nothing. A CASSETTE is for replay alone.
     """
-    return _serve(Mode(mode_name), given)
+    mode = Mode(mode_name)
+    if given["cassettes"] and mode is not Mode.REPLAY:
+        raise UsageError(
+            f"a CASSETTE is what a replay answers from; for {mode_name} choose one with"
+            " --cassette NAME"
+        )
+    return _serve(mode, _chosen(context, given))
+
+
+def _chosen(context: click.Context, given: dict[str, Any]) -> dict[str, Any]:
+    """Options in which a CASSETTE argument goes before a `cassette` that is only configured."""
+    configured = context.get_parameter_source("cassette") is not ParameterSource.COMMANDLINE
+    return {**given, "cassette": None} if given["cassettes"] and configured else given
 
 
 def settings_for(mode: Mode, given: dict[str, Any]) -> Settings:
@@ -243,7 +259,7 @@ def settings_for(mode: Mode, given: dict[str, Any]) -> Settings:
         changes["tls_cert"] = given["tls_cert"]
         changes["tls_key"] = given["tls_key"]
         changes["token"] = given["token"] or None
-        changes["allow_hosts"] = frozenset(name.lower() for name in given["allow_host"])
+        changes["allow_hosts"] = frozenset(given["allow_host"])
     if "grace" in given:
         changes["grace_s"] = given["grace"]
     if "redact" in given:

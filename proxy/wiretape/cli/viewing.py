@@ -13,7 +13,7 @@ import click
 from wiretape.cli import options as shared
 from wiretape.cli.logs import say
 from wiretape.cli.options import Configured, Parsed, setting
-from wiretape.core.addresses import parse_listen
+from wiretape.core.addresses import parse_allowed_host, parse_listen
 from wiretape.core.model import Mode
 from wiretape.core.routing import CONTROL_PREFIX
 from wiretape.errors import CassetteNotFoundError
@@ -41,8 +41,8 @@ _SIDE_BY_SIDE = 2
 )
 @click.option(
     "--allow-host",
+    type=Parsed("NAME", parse_allowed_host),
     multiple=True,
-    metavar="NAME",
     help="Answer to this name in Host too, besides loopback ones. Repeatable.",
 )
 @setting(
@@ -77,7 +77,7 @@ def view(
         directory=directory,
         cassettes=files,
         listen=listen,
-        allow_hosts=frozenset(name.lower() for name in allow_host),
+        allow_hosts=frozenset(allow_host),
         token=token or None,
         grace_s=1.0,
     )

@@ -81,17 +81,22 @@ def ollama_host_url(value: str) -> str:
     """The base URL that ollama itself makes of OLLAMA_HOST (its `envconfig.Host`).
 
     Scheme, host, port and path are each optional: without a scheme it is http and port 11434,
-    `http://` alone means port 80 and `https://` 443. A port that is none falls back likewise.
+    `http://` alone means port 80 and `https://` 443, and so does `ollama.com`. A port that is none
+    falls back likewise.
     The unspecified addresses are for listening; a client reaches them on loopback.
     """
-    text = value.strip().strip("\"'")
+    text = value.strip().strip("\"'").strip()
     scheme, separator, rest = text.partition("://")
-    if separator:
+    if text == "ollama.com":
+        scheme, rest, port = "https", text, _SCHEME_PORTS["https"]
+    elif separator:
         port = _SCHEME_PORTS.get(scheme, OLLAMA_PORT)
     else:
         scheme, rest, port = "http", text, OLLAMA_PORT
     authority, _, path = rest.partition("/")
-    match = re.fullmatch(r"(\[[^\]]*\]|[^:]*|[0-9a-fA-F:]+:[0-9a-fA-F:]*)(?::([^:]*))?", authority)
+    match = re.fullmatch(
+        r"(\[[^\]]*\]|[^:]*|[0-9a-fA-F:]+:[0-9a-fA-F:]*(?:%[^:]*)?)(?::([^:]*))?", authority
+    )
     host = (match[1] if match else authority).strip("[]")
     number = (match[2] if match else None) or ""
     if re.fullmatch(r"[0-9]{1,9}", number) and 0 < int(number) <= _MAX_PORT:
@@ -143,6 +148,23 @@ def host_allowed(host_header: str | None, extra: frozenset[str]) -> bool:
         return True
     name = name_in_host(host_header)
     return is_loopback(name) or name in extra
+
+
+def parse_allowed_host(text: str) -> str:
+    """What `--allow-host` names, as `name_in_host` gives it: a name or address, or a URL's.
+
+    Raises:
+        UsageError: it names none.
+    """
+    host = text.strip().rpartition("://")[2].partition("/")[0]
+    name = (
+        host.lower()
+        if re.fullmatch(r"[0-9a-fA-F:.]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*", host)
+        else name_in_host(host)
+    )
+    if not re.fullmatch(r"[^\s\[\]@*?]+", name):
+        raise UsageError(f"bad host {text!r}: write a name, such as proxy.test")
+    return name
 
 
 def name_in_host(host_header: str) -> str:

@@ -177,6 +177,8 @@ class Reading:
             payload = parse_json(content)
         except ValueError:
             return content
+        if not isinstance(payload, dict | list):
+            return dump_json(payload).encode()
         if self._ignore:
             remove(payload, self._ignore)
         self._field = conversation_field(payload)

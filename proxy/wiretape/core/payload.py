@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from wiretape.core.model import Body, Headers
 
 Payload = dict[str, Any] | list[Any] | bytes | str
-"""A JSON object or array; the bytes of any other body; or the name of bytes that were not kept."""
+"""A JSON object or array; the bytes of any other body, those of other JSON in canonical form; or
+the name of bytes that were not kept."""
 
 
 class Absent(enum.Enum):
@@ -62,14 +63,14 @@ _DECODER = json.JSONDecoder(parse_float=_number)
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), check_circular=False)
 
 
-def parse_json(content: bytes | str) -> dict[str, Any] | list[Any]:
-    """Parse a JSON object or array: integral floats become ints, of equal keys the last wins.
+def parse_json(content: bytes | str) -> Any:
+    """Parse JSON: integral floats become ints, of equal keys the last wins.
 
     NaN, infinities and lone surrogates are taken, as Python's own parser takes them.
 
     Raises:
-        ValueError: it is no JSON object or array, it is nested deeper than MAX_NESTING, or it
-            holds an integer of more digits than Python converts.
+        ValueError: it is no JSON, it is nested deeper than MAX_NESTING, or it holds an integer of
+            more digits than Python converts.
     """
     if isinstance(content, bytes):
         content = content.decode(json.detect_encoding(content), "surrogatepass")
@@ -77,8 +78,6 @@ def parse_json(content: bytes | str) -> dict[str, Any] | list[Any]:
         value = _DECODER.decode(content)
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    if not isinstance(value, dict | list):
-        raise ValueError("neither a JSON object nor an array")  # noqa: TRY004  parse errors are ValueErrors
     if content.count("{") + content.count("[") > MAX_NESTING:
         _check_nesting(value)
     return value
@@ -89,7 +88,7 @@ def dump_json(value: Any) -> str:
     return _ENCODER.encode(value)
 
 
-def _check_nesting(value: dict[str, Any] | list[Any]) -> None:
+def _check_nesting(value: Any) -> None:
     containers = [value]
     for _ in range(MAX_NESTING):
         containers = [

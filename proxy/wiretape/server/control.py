@@ -71,7 +71,10 @@ class Control:
         return await self._session_answer(parse_session_name(unquote(match[1])), action, target)
 
     async def _session_answer(self, name: SessionName, action: str | None, target: str) -> Answer:
-        session = self._sessions.find(name)
+        if action == "rewind":
+            session = await self._sessions.find_to_rewind(name)
+        else:
+            session = self._sessions.find(name)
         if session is None:
             return error_answer(404, target, f"there is no session {name}", code="not_found")
         if action is None:

@@ -8,6 +8,7 @@ import itertools
 import logging
 import shlex
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _CASSETTES_KEPT = 16
+_REPLAYING = frozenset({Mode.REPLAY, Mode.ONCE, Mode.NEW_EPISODES})
 _NAMED_DEFAULT = SessionName(str(DEFAULT_SESSION))
 
 
@@ -103,10 +105,25 @@ class Sessions:
 
         `default` is the one that requests belong to which name none, unless one is named so.
         """
-        if name == _NAMED_DEFAULT and name not in self._open:
-            name = self._default
+        name = self._meant(name)
         named = [session for session in self.all() if session.name == name]
         return named[-1] if named else None
+
+    async def find_to_rewind(self, name: SessionName) -> Session | None:
+        """As `find`; one that may replay is opened, so that a test's set-up can come first.
+
+        Raises:
+            UsageError: the name is no good.
+            CassetteError: its cassette cannot be read.
+        """
+        session = self.find(name)
+        if session is None and self._settings.mode in _REPLAYING:
+            with suppress(CassetteNotFoundError):
+                session = await self.get(self._meant(name))
+        return session
+
+    def _meant(self, name: SessionName) -> SessionName:
+        return self._default if name == _NAMED_DEFAULT and name not in self._open else name
 
     def _default_name(self) -> SessionName:
         """The name of the session that requests belong to which name none."""

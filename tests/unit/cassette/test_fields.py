@@ -42,6 +42,10 @@ def plain(text: str) -> Scalar:
         ("1.5E+1", 15_000_000),
         (" 7 ", 7_000_000),
         ("007.5", 7_500_000),
+        (".5", 500_000),
+        ("1:30", 90_000_000),
+        ("0x10", 16_000_000),
+        ("1_0", 10_000_000),
     ],
 )
 def test_at_is_exact_in_any_decimal_spelling(text, at_us):
@@ -50,8 +54,8 @@ def test_at_is_exact_in_any_decimal_spelling(text, at_us):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "-1", "-0.5", "a", ".inf", ".nan", "1:30", "0x10", "1e99", "1e999999999", "1" * 13, "1_0",
-     "e5", ".", "1.2.3", "٣"],
+    ["", "-1", "-0.5", "a", ".inf", ".nan", "yes", "1e99", "1e999999999", "1" * 13, "-1:30", "~",
+     "e5", ".e5", ".", "1.2.3", "٣"],
 )  # fmt: skip
 def test_at_that_is_no_time_is_refused(text):
     with pytest.raises(NodeError, match="`at` must be seconds"):
@@ -60,7 +64,8 @@ def test_at_that_is_no_time_is_refused(text):
 
 def test_numbers_are_whole_and_sane():
     assert whole_of(plain("12"), "it") == 12
-    for text in ("", "-1", "1.0", "01", "1e3", "9" * 19, "²", "one"):
+    assert [whole_of(plain(text), "it") for text in ("0xC8", "2_00")] == [200, 200]
+    for text in ("", "-1", "1.0", "yes", "1" + "_0" * 19, "1e3", "9" * 19, "²", "one"):
         with pytest.raises(NodeError, match="it must be a whole number"):
             whole_of(plain(text), "it")
 

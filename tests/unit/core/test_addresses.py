@@ -7,6 +7,7 @@ from wiretape.core.addresses import (
     name_in_host,
     names_listener,
     ollama_host_url,
+    parse_allowed_host,
     parse_listen,
     parse_upstream,
 )
@@ -41,6 +42,10 @@ from wiretape.errors import UsageError
         ('"1.2.3.4"', "http://1.2.3.4:11434"),
         ("0.0.0.0", "http://127.0.0.1:11434"),  # noqa: S104  what users write
         ("[::]:5", "http://[::1]:5"),
+        ('" 1.2.3.4 "', "http://1.2.3.4:11434"),
+        ("fe80::1%eth0", "http://[fe80::1%eth0]:11434"),
+        ("[fe80::1%eth0]:5", "http://[fe80::1%eth0]:5"),
+        ("ollama.com", "https://ollama.com:443"),
     ],
 )
 def test_ollama_host_means_what_it_means_to_ollama(value: str, url: str):
@@ -126,3 +131,25 @@ def test_only_loopback_and_allowed_names_pass_in_host(host: str | None, *, allow
 @pytest.mark.parametrize("host", ["Wiretape:11435", "wiretape", "wiretape.", "[fe80::1]:80"])
 def test_the_name_that_a_refusal_names_is_one_that_helps(host: str):
     assert host_allowed(host, frozenset({name_in_host(host)}))
+
+
+@pytest.mark.parametrize(
+    ("text", "host"),
+    [
+        ("proxy.test", "proxy.test:11435"),
+        ("MY.dev.", "my.dev"),
+        ("my.dev:8080", "my.dev:11435"),
+        ("http://my.dev/", "my.dev"),
+        ("[::2]", "[::2]:11435"),
+        ("::2", "[::2]"),
+        ("[::2]:80", "[::2]"),
+    ],
+)
+def test_an_allowed_host_may_be_spelt_in_any_way(text: str, host: str):
+    assert host_allowed(host, frozenset({parse_allowed_host(text)}))
+
+
+@pytest.mark.parametrize("text", ["", " ", ":80", "*.dev", "http://", "a b"])
+def test_what_names_no_host_cannot_be_allowed(text: str):
+    with pytest.raises(UsageError, match="write a name"):
+        parse_allowed_host(text)

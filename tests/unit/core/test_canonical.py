@@ -89,7 +89,7 @@ def test_the_method_counts_and_headers_do_not():
     ("one", "other"),
     [
         (b"plain", b"plain "),
-        (b'"text"', b' "text"'),
+        (b'"text"', b'"texts"'),
         (b"", b"{}"),
         (b"{}", b"[]"),
         (b'{"": 1}', b"[1]"),
@@ -122,6 +122,23 @@ def test_the_bytes_of_a_body_decide_about_the_verbatim_digest():
     assert reading(b"{}", "/a").verbatim() != reading(b"{}", "/b").verbatim()
     coded = reading(b"{}", headers=(("content-encoding", "gzip"),))
     assert reading(b"{}").verbatim() != coded.verbatim()
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "equal"),
+    [
+        (b'"abc"', b'  "\\u0061bc"\n', True),
+        (b"17", b"17.0 ", True),
+        (b"null", b" null", True),
+        (b'"abc"', b"abc", False),
+        (b"17", b'"17"', False),
+        (b"17", b"18", False),
+    ],
+)
+def test_json_that_is_neither_an_object_nor_an_array_is_json(
+    one: bytes, other: bytes, *, equal: bool
+):
+    assert (exact(one) == exact(other)) is equal
 
 
 def test_a_kept_body_and_one_that_was_not_kept_are_verbatim_the_same():

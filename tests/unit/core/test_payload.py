@@ -62,9 +62,6 @@ def test_different_json_has_different_text(one: str, other: str):
     [
         (b"", "Expecting value"),
         (b"hello", "Expecting value"),
-        (b'"a string"', "neither"),
-        (b"17", "neither"),
-        (b"null", "neither"),
         (b'{"a": 1', "Expecting ',' delimiter"),
         (b'{"a": 1} x', "Extra data"),
         (b'{"a": "\xff"}', "can't decode"),
@@ -73,7 +70,7 @@ def test_different_json_has_different_text(one: str, other: str):
         (b"[" * 100_000 + b"]" * 100_000, "nested too deeply"),
         (b'{"a":' * 100_000, "nested too deeply"),
     ],
-    ids=range(12),
+    ids=range(9),
 )
 def test_what_is_no_json_document_is_refused(content: bytes, reason: str):
     with pytest.raises(ValueError, match=reason):
