@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
+import struct
+import sys
 from pathlib import Path
 
 import pytest
@@ -176,6 +179,51 @@ async def test_a_streamed_body_that_goes_wrong_is_the_clients_fault(
             client.writer.write(asks + rest)
             assert (await answer_on(client)).status == status
             client.close()
+
+
+@pytest.mark.parametrize(
+    ("asks", "resets"),
+    [
+        (get("/") * 40, True),
+        (get("/", "Content-Length: 99999999", method="POST") + b"x" * 50_000_000, True),
+        pytest.param(
+            get("/") * 40,
+            False,
+            marks=pytest.mark.skipif(sys.platform != "linux", reason="only a reset is seen there"),
+        ),
+    ],
+    ids=["reset", "upload reset", "closed"],
+)
+async def test_a_client_that_leaves_while_nothing_is_read_from_it_is_noticed(
+    asks: bytes, *, resets: bool, proxy: Proxy
+):
+    asked, over = asyncio.Event(), asyncio.Event()
+
+    async def never_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        await over.wait()
+        writer.transport.abort()
+
+    async with await asyncio.start_server(never_answer, "127.0.0.1", 0, limit=2**12) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with proxy("passthrough", upstream=url, max_body_bytes=10) as passing:
+            client = await connect(passing.url)
+            client.writer.write(asks)
+            async with asyncio.timeout(PATIENCE_S):
+                await asked.wait()
+                left = -1
+                # Until the proxy takes no more.
+                while left != (left := client.writer.transport.get_write_buffer_size()):  # noqa: ASYNC110
+                    await asyncio.sleep(0.1)
+                if resets:
+                    sock = client.writer.get_extra_info("socket")
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    client.writer.transport.abort()
+                client.close()
+                while passing.app.in_flight:  # noqa: ASYNC110  it is seen now and then
+                    await asyncio.sleep(0.01)
+            over.set()
 
 
 async def test_who_asks_ahead_and_never_reads_is_not_answered_without_end(proxy: Proxy):

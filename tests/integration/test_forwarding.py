@@ -13,7 +13,17 @@ import pytest
 import yaml
 
 from support.proxies import Proxy
-from support.upstream import CLOSE, LAST, SSE_HEAD, Gate, Seen, chunk, head, scripted_upstream
+from support.upstream import (
+    CLOSE,
+    LAST,
+    SSE_HEAD,
+    Gate,
+    Script,
+    Seen,
+    chunk,
+    head,
+    scripted_upstream,
+)
 from support.wire import PATIENCE_S, ask, ask_json, connect
 from wiretape.cassette.loader import load
 from wiretape.core.addresses import parse_listen
@@ -281,6 +291,50 @@ async def test_keep_reading_reads_on_when_the_client_has_gone(proxy: Proxy, tmp_
     assert recorded[-1]["outcome"] == "complete"
 
 
+@pytest.mark.parametrize(
+    ("script", "outcome"),
+    [
+        ([SSE_HEAD, chunk(b"data: 1\n\n"), LAST], "complete"),
+        ([CLOSE], "upstream_closed"),
+    ],
+)
+async def test_keep_reading_waits_for_an_answer_that_had_not_begun(
+    script: Script, outcome: str, proxy: Proxy, tmp_path: Path
+):
+    gate = Gate()
+    async with (
+        scripted_upstream([gate, *script]) as upstream,
+        proxy("record", upstream=upstream.url, cassette="on", keep_reading=True) as recording,
+    ):
+        client = await connect(recording.url)
+        await client.send("POST", "/v1/chat/completions", b"{}")
+        async with asyncio.timeout(PATIENCE_S):
+            await upstream.asked.wait()
+            answering = set(recording.app.in_flight)
+            client.close()
+            await asyncio.wait(answering)
+        gate.set()
+    recorded = entries(tmp_path / "on.yaml")
+    assert [entry.get("sse") for entry in recorded if "chunk" in entry] == ["1"] * len(script[2:])
+    assert recorded[-1]["outcome"] == outcome
+
+
+async def test_a_stop_cuts_an_answer_that_is_waited_for_without_a_client(
+    proxy: Proxy, tmp_path: Path
+):
+    settings = {"cassette": "on", "keep_reading": True, "grace_s": 0.0}
+    async with scripted_upstream([Gate()]) as upstream:
+        async with proxy("record", upstream=upstream.url, **settings) as recording:
+            client = await connect(recording.url)
+            await client.send("POST", "/v1/chat/completions", b"{}")
+            async with asyncio.timeout(PATIENCE_S):
+                await upstream.asked.wait()
+            client.close()
+        async with asyncio.timeout(PATIENCE_S):
+            await upstream.client_left.wait()
+    assert entries(tmp_path / "on.yaml")[-1]["outcome"] == "client_disconnected"
+
+
 async def test_one_client_connection_serves_request_after_request(proxy: Proxy):
     def echo(seen: Seen) -> list[bytes]:
         return [head("200 OK", f"Content-Length: {len(seen.target)}") + seen.target.encode()]
@@ -404,6 +458,28 @@ async def test_a_streamed_request_is_recorded_when_it_comes_and_whole(proxy: Pro
     async with proxy("replay", cassette="c", max_body_bytes=10) as replaying:
         assert (await ask(replaying.url, "POST", "/big", body)).status == 200
         assert (await ask(replaying.url, "POST", "/big", body[1:])).status == 400
+
+
+async def test_a_streamed_request_that_is_refused_early_is_recorded_whole(proxy: Proxy):
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(head("413 Too Large", "Content-Length: 2", "Connection: close") + b"no")
+        await reader.read()
+        writer.close()
+
+    body = b"x" * 300_000
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with proxy("record", upstream=url, cassette="c", max_body_bytes=10) as recording:
+            client = await connect(recording.url)
+            length = {"Content-Length": str(len(body))}
+            await client.send("POST", "/big", body[:50_000], headers=length)
+            assert (await client.head()).status == 413
+            client.writer.write(body[50_000:])
+            assert (await client.rest()).ending == "complete"
+            client.close()
+    async with proxy("replay", cassette="c", max_body_bytes=10) as replaying:
+        assert (await ask(replaying.url, "POST", "/big", body)).status == 413
 
 
 async def test_a_streamed_request_that_is_answered_early_is_recorded_whole(

@@ -13,6 +13,7 @@ from support.upstream import (
     LAST,
     RESET,
     SSE_HEAD,
+    Gate,
     Script,
     chunk,
     head,
@@ -126,6 +127,24 @@ SCRIPTS: dict[str, tuple[str, Script]] = {
         [head("200 OK", "Content-Type: text/plain", "Connection: close"), b"to the end", CLOSE],
     ),
     "body until close, unannounced": ("GET", [head("200 OK"), b"to the end", CLOSE]),
+    "body until close, though to be kept alive": (
+        "POST",
+        [head("200 OK", "Connection: keep-alive"), b"to ", b"the end", CLOSE],
+    ),
+    "body until close, another option": (
+        "POST",
+        [head("200 OK", "Connection: X-Foo", "X-Bar: close"), b"to the end", CLOSE],
+    ),
+    "a length that is said to be of the hop": (
+        "GET",
+        [head("200 OK", "Connection: Content-Length", "Content-Length: 2") + b"ok"],
+    ),
+    "a length with zeros before it": ("GET", [head("200 OK", "Content-Length: 0002") + b"ok"]),
+    "a reason in UTF-8": (
+        "GET",
+        [b"HTTP/1.1 200 d\xc3\xa9j\xc3\xa0 \xe2\x86\x92\r\nContent-Length: 2\r\n\r\nok"],
+    ),
+    "a reason in Latin-1": ("GET", [b"HTTP/1.1 200 d\xe9j\xe0\r\nContent-Length: 2\r\n\r\nok"]),
     "closed without the last chunk": ("POST", [SSE_HEAD, chunk(EVENT), CLOSE]),
     "closed inside a chunk": ("POST", [SSE_HEAD, b"40\r\n" + EVENT[:10], CLOSE]),
     "closed before the length": ("GET", [head("200 OK", "Content-Length: 100"), b"abc", CLOSE]),
@@ -161,6 +180,54 @@ async def test_recording_and_replay_are_as_direct(name: str, proxy: Proxy, tmp_p
     assert comparable(replayed) == comparable(direct)
     assert (tmp_path / "wire.yaml").exists()
     assert not (tmp_path / "wire.yaml.part").exists()
+
+
+@pytest.mark.parametrize(
+    ("sent", "framed"),
+    [
+        (["Content-Length: 999", CHUNKED], True),
+        (["Content-Length: 2", "Content-Length: 2"], False),
+        (["Transfer-Encoding: identity", "Content-Length: 2"], False),
+    ],
+)
+async def test_a_body_framed_twice_passes_framed_once(
+    sent: list[str], proxy: Proxy, *, framed: bool
+):
+    body = [chunk(b"ok"), LAST] if framed else [b"ok"]
+    async with (
+        scripted_upstream([head("200 OK", *sent), *body]) as upstream,
+        proxy("record", upstream=upstream.url, cassette="twice") as recording,
+    ):
+        through = [await ask(recording.url, "GET", "/") for _ in range(2)]
+    async with proxy("replay", cassette="twice") as replaying:
+        through.append(await ask(replaying.url, "GET", "/"))
+    for answer in through:
+        assert (answer.status, answer.body, answer.ending) == (200, b"ok", "complete")
+        assert answer.end_to_end == ([] if framed else [("Content-Length", "2")])
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        [head("502 Bad Gateway", CHUNKED), chunk(b"abc")],
+        [head("504 Gateway Timeout", CHUNKED), chunk(b"abc")],
+        [head("504 Gateway Timeout", "Content-Length: 10"), b"abc"],
+        [head("502 Bad Gateway", "Content-Length: 10"), b"abc"],
+    ],
+)
+async def test_an_upstreams_own_gateway_error_that_stalls_is_replayed_as_cut(
+    sent: Script, proxy: Proxy
+):
+    settings = {"upstream_timeout_s": 0.2, "cassette": "stalls"}
+    async with (
+        scripted_upstream([*sent, Gate()]) as upstream,
+        proxy("record", upstream=upstream.url, **settings) as recording,
+    ):
+        through = await ask(recording.url, "GET", "/")
+    assert (through.body, through.ending) == (b"abc", "closed")
+    async with proxy("replay", cassette="stalls") as replaying:
+        replayed = await ask(replaying.url, "GET", "/")
+    assert comparable(replayed) == comparable(through)
 
 
 async def test_no_upstream_is_502_in_the_callers_dialect_and_replays(proxy: Proxy):

@@ -113,7 +113,8 @@ recording = together(
         "--max-body",
         type=Parsed("SIZE", shared.parse_size),
         default=str(MAX_BODY_BYTES // 1024**2) + "M",
-        help="Request bodies over this are passed on but not kept.",
+        help="Request bodies over this are passed on and only their digests kept;"
+        " new_episodes records them each time.",
     ),
     setting(
         "--keep-reading",

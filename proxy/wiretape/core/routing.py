@@ -9,13 +9,14 @@ import enum
 import functools
 import re
 from dataclasses import dataclass
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import unquote_to_bytes
 
 from wiretape.errors import UsageError
 
 CONTROL_PREFIX = "/_wiretape/"
 
 _SESSION_PREFIX = "/@"
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]+")
 # A file name has 255 bytes; the time, a number and `.yaml.part` must still fit.
 _SEGMENT_LIMIT_BYTES = 200
 _FORBIDDEN = {"\\": "a backslash", "/": "a slash", "~": "`~` (it separates a session's label)"}
@@ -65,11 +66,11 @@ def origin_form(raw_target: str) -> str:
     """
     if raw_target.startswith("/"):
         return raw_target
-    parts = urlsplit(raw_target)
-    if not parts.scheme or not parts.netloc:
+    absolute = _ABSOLUTE.match(raw_target)
+    if absolute is None:
         raise UsageError(f"cannot forward the request target {raw_target!r}: it has no path")
-    target = parts.path or "/"
-    return f"{target}?{parts.query}" if parts.query else target
+    target = raw_target[absolute.end() :].partition("#")[0]
+    return target if target.startswith("/") else f"/{target}"
 
 
 # Clients ask for few things again and again.

@@ -17,11 +17,7 @@ from wiretape.errors import CassetteError, CassetteNotFoundError, WiretapeError
 from wiretape.server.access import Access
 from wiretape.server.control import Control
 from wiretape.server.downstream import Answer, error_answer
-from wiretape.server.forwarder import (
-    Forwarder,
-    Incoming,
-    read_on,
-)
+from wiretape.server.forwarder import Forwarder, Incoming
 from wiretape.server.headers import CASSETTE_HEADER, from_raw
 from wiretape.server.request import BodyTimeoutError, BrokenBodyError, StreamedBody, read_body
 from wiretape.server.sessions import Sessions
@@ -30,10 +26,10 @@ from wiretape.server.upstream import Upstream
 from wiretape.server.viewing import Viewing
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from wiretape.core.model import Headers
     from wiretape.server.downstream import Downstream
-    from wiretape.server.exchange import Exchange
-    from wiretape.server.interaction import Unrecorded
     from wiretape.server.replayer import Replayer
     from wiretape.server.request import Request
     from wiretape.server.session import Session
@@ -189,8 +185,8 @@ class App:
         # Every client fails at once on 400 and shows the message; others are retried by some.
         downstream.answer(error_answer(400, self._shown(request), str(error), extra=extra))
 
-    def _take_over(self, session: Session, exchange: Exchange, record: Unrecorded) -> None:
-        task = self._loop.create_task(read_on(exchange, record))
+    def _take_over(self, session: Session, reading: Coroutine[None, None, None]) -> None:
+        task = self._loop.create_task(reading)
         self.in_flight.add(task)
         session.in_flight += 1
 

@@ -19,8 +19,8 @@ from aiohttp.http import HttpProcessingError, HttpRequestParser, StreamWriter
 from wiretape.server.clock import monotonic_ns
 from wiretape.server.downstream import Downstream, error_answer
 from wiretape.server.parsing import OPTIONS, complaint
-from wiretape.server.peer import unsent_bytes
-from wiretape.server.request import Request
+from wiretape.server.peer import has_left, unsent_bytes
+from wiretape.server.request import UNWANTED_BODY_S, Request
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 _BODY_BUFFER_BYTES = 256 * 1024
 _READ_BYTES = 64 * 1024
 _MANY_WAITING = 16
-_UNWANTED_BODY_S = 10.0
+_LOOK_S = 0.5
 _LAST_ANSWER_S = 2.0
 # What a browser asks for to show it, rather than to hand it to a script of its page. By names that
 # are not of this machine, and without TLS, it says no more than that it would rather have TLS.
@@ -69,6 +69,7 @@ class ClientConnection(BaseProtocol):
         self._content: StreamReader | None = None
         self._retires = False
         self._task: asyncio.Task[None] | None = None
+        self._looks: asyncio.TimerHandle | None = None
 
     @property
     def answering(self) -> bool:
@@ -158,6 +159,23 @@ class ClientConnection(BaseProtocol):
         self._waiting.clear()
         if self._task is not None:
             self._task.cancel()
+        if self._looks is not None:
+            self._looks.cancel()
+
+    def _pause_transport_reading(self) -> None:
+        super()._pause_transport_reading()
+        if self._looks is None:
+            self._looks = self._loop.call_later(_LOOK_S, self._look)
+
+    def _look(self) -> None:
+        """See whether the client has left, which nothing tells while its socket is not read."""
+        self._looks = None
+        if self.transport is None or self.transport.is_reading():
+            return
+        if has_left(self.transport):
+            self.abort()
+        else:
+            self._looks = self._loop.call_later(_LOOK_S, self._look)
 
     def _take(self, messages: Sequence[tuple[RawRequestMessage, StreamReader]]) -> None:
         for message, content in messages:
@@ -251,7 +269,7 @@ class ClientConnection(BaseProtocol):
         if self._is_closing():
             return False
         with contextlib.suppress(TimeoutError, HttpProcessingError):
-            async with asyncio.timeout(_UNWANTED_BODY_S):
+            async with asyncio.timeout(UNWANTED_BODY_S):
                 while not content.is_eof():
                     await content.readany()
         return content.is_eof()

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from wiretape.core.model import Outcome, header
 from wiretape.core.routing import is_metadata
+from wiretape.server.downstream import STATUSES_OF_PROXY
 from wiretape.server.framing import Framing
 from wiretape.server.headers import end_to_end, without_marks
-from wiretape.server.replayed import ANSWERED_BY_PROXY, replay_framing, replayed_ending
+from wiretape.server.replayed import replay_framing, replayed_ending
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -164,10 +165,11 @@ def _overlap(one: Interaction, other: Interaction) -> bool:
 
 
 def _differences(recorded: Interaction, received: Received) -> list[Difference]:
-    if recorded.response is None and recorded.outcome in ANSWERED_BY_PROXY:
-        if received.status in {502, 504}:
+    if recorded.response is None and recorded.outcome in STATUSES_OF_PROXY:
+        wanted = STATUSES_OF_PROXY[recorded.outcome]
+        if received.status == wanted:
             return []
-        return [_difference(recorded, "status", "no upstream (502)", received.status)]
+        return [_difference(recorded, "status", f"no upstream ({wanted})", received.status)]
     return [*_head_differences(recorded, received), *_body_differences(recorded, received)]
 
 

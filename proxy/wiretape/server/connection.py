@@ -18,7 +18,7 @@ from aiohttp.http import HttpProcessingError, HttpResponseParser
 from wiretape.server.clock import monotonic_ns
 from wiretape.server.exchange import UNTAKEN_LIMIT_BYTES, Exchange
 from wiretape.server.framing import LAST_CHUNK
-from wiretape.server.parsing import HEADER_LIMIT_BYTES, OPTIONS, complaint
+from wiretape.server.parsing import HEADER_LIMIT_BYTES, OPTIONS, complaint, mended
 from wiretape.server.peer import unsent_bytes
 
 if TYPE_CHECKING:
@@ -204,6 +204,16 @@ class UpstreamConnection(asyncio.Protocol):
                 return data
 
     def _parse(self, head: bytes) -> RawResponseMessage:
+        try:
+            return self._parse_strictly(head)
+        except HttpProcessingError:
+            again = mended(head)
+            if again == head:
+                raise
+        self._parser = None
+        return self._parse_strictly(again)
+
+    def _parse_strictly(self, head: bytes) -> RawResponseMessage:
         if self._parser is None or self._should_close:
             self._parser = HttpResponseParser(
                 _NO_PROTOCOL,

@@ -17,6 +17,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from wiretape.cassette.secrets import Secrets
+from wiretape.core.model import Outcome
 from wiretape.core.routing import error_body
 from wiretape.server.framing import LAST_CHUNK, Framing
 from wiretape.server.headers import end_to_end
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from wiretape.core.model import Headers
     from wiretape.server.client import ClientConnection
     from wiretape.server.peer import ReceiveQueues
+
+STATUSES_OF_PROXY = {Outcome.UPSTREAM_UNREACHABLE: 502, Outcome.UPSTREAM_TIMEOUT: 504}
+"""With what the proxy answers in place of an upstream that has not."""
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, for no time: close() sends RST
 _RESET_WAIT_STEP_S = 0.001
@@ -215,11 +219,14 @@ def _head(status: int, reason: str | None, headers: Headers, framing: Framing) -
         fields = tuple(each for each in fields if each[0].lower() != "content-length")
     if framing is Framing.CHUNKED:
         fields += (("Transfer-Encoding", "chunked"),)
-    lines = [f"HTTP/1.1 {status} {_REASONS.get(status, '') if reason is None else reason}"]
-    lines += [f"{name}: {_one_line(value)}" for name, value in fields]
+    lines = [f"{name}: {_one_line(value)}" for name, value in fields]
     # The name of a field can hold anything too, in a cassette: such a field is left out.
     lines = [line for line in lines if "\n" not in line and "\r" not in line]
-    return "\r\n".join((*lines, "")).encode("latin-1", "replace")
+    if reason is None:
+        reason = _REASONS.get(status, "")
+    # As aiohttp's parser has read it.
+    first = f"HTTP/1.1 {status} {_one_line(reason)}\r\n".encode("utf-8", "surrogateescape")
+    return first + "\r\n".join((*lines, "")).encode("latin-1", "replace")
 
 
 def _one_line(value: str) -> str:

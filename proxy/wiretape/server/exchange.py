@@ -16,7 +16,7 @@ from wiretape.server.framing import (
     FramingError,
     declared_bytes,
 )
-from wiretape.server.headers import from_raw
+from wiretape.server.headers import from_raw, listed
 
 if TYPE_CHECKING:
     import asyncio
@@ -211,7 +211,8 @@ class Exchange:
             self.fail(str(error))
             return
         self._decoder = BodyDecoder(self.framing, length)
-        if self.framing is Framing.UNTIL_CLOSE and "Connection" not in message.headers:
+        until_close = self.framing is Framing.UNTIL_CLOSE
+        if until_close and "close" not in listed(self.headers, "connection"):
             # Said, so that the recording tells this framing from one that was left open.
             self.headers += (("Connection", "close"),)
         self._wake()

@@ -8,17 +8,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from wiretape.core.model import Body, Outcome
+from wiretape.core.model import Body
 from wiretape.errors import JournalError, UpstreamError
-from wiretape.server.downstream import error_answer
+from wiretape.server.downstream import STATUSES_OF_PROXY, error_answer
 from wiretape.server.interaction import Unrecorded
 from wiretape.server.relay import Relay, end
 from wiretape.server.request import StreamedBody
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 
     from wiretape.core.model import Headers
     from wiretape.server.downstream import Downstream
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_GATEWAY_STATUSES = {Outcome.UPSTREAM_UNREACHABLE: 502, Outcome.UPSTREAM_TIMEOUT: 504}
+TakeOver: TypeAlias = "Callable[[Coroutine[None, None, None]], None]"
+"""Has something go on after its request."""
 
 
 class Incoming(NamedTuple):
@@ -55,7 +56,7 @@ class Forwarder:
         incoming: Incoming,
         downstream: Downstream,
         recorder: Recorder | None,
-        take_over: Callable[[Exchange, Unrecorded], None] | None = None,
+        take_over: TakeOver | None = None,
     ) -> None:
         """Forward a request and write its answer to the client.
 
@@ -63,8 +64,8 @@ class Forwarder:
             incoming: the request.
             downstream: takes the answer.
             recorder: records both, and is open; None to record nothing.
-            take_over: takes over an answer whose client has left, to read it to its end; None to
-                cancel the upstream's work at once instead.
+            take_over: sees to it that the answer to a client that has left is read to its end;
+                None to cancel the upstream's work at once instead.
 
         Raises:
             BodyTimeoutError: nothing more came of the request's body.
@@ -76,6 +77,8 @@ class Forwarder:
         record = _begin(recorder, incoming)
         try:
             await self._pass_both_ways(incoming, downstream, record, take_over)
+            if isinstance(incoming.body, StreamedBody):
+                await incoming.body.skip_rest()
         finally:
             if isinstance(incoming.body, StreamedBody):
                 record.request_came(incoming.body.body())  # as far as it came
@@ -85,15 +88,25 @@ class Forwarder:
         incoming: Incoming,
         downstream: Downstream,
         record: Unrecorded,
-        take_over: Callable[[Exchange, Unrecorded], None] | None,
+        take_over: TakeOver | None,
     ) -> None:
+        answer: Awaitable[Exchange] = self._send(incoming, record)
+        sending: asyncio.Future[Exchange] | None = None
+        # What has not come of a body cannot come any more once its client has left.
+        if take_over is not None and isinstance(incoming.body, bytes):
+            sending = asyncio.ensure_future(answer)
+            answer = asyncio.shield(sending)
         try:
-            exchange = await self._send(incoming, record)
+            exchange = await answer
         except UpstreamError as error:
             await _answer_for_upstream(incoming, downstream, record, error)
             return
         except asyncio.CancelledError:
-            record.client_left()
+            if sending is None or take_over is None:
+                record.client_left()
+            else:
+                record.flush()
+                take_over(_read_all(sending, record))
             raise
         taken_over = False
         try:
@@ -101,7 +114,7 @@ class Forwarder:
         except (asyncio.CancelledError, ConnectionError):
             if take_over is not None and exchange.outcome is None:
                 record.flush()
-                take_over(exchange, record)
+                take_over(_read_on(exchange, record))
                 taken_over = True
             else:
                 record.client_left()
@@ -125,7 +138,22 @@ class Forwarder:
         )
 
 
-async def read_on(exchange: Exchange, record: Unrecorded) -> None:
+async def _read_all(sending: asyncio.Future[Exchange], record: Unrecorded) -> None:
+    """Read an answer that is yet to begin, for the record alone."""
+    with suppress(JournalError):
+        try:
+            exchange = await sending
+        except UpstreamError as error:
+            record.end(error.outcome)
+            return
+        except asyncio.CancelledError:
+            record.client_left()
+            raise
+        record.head(exchange.status, exchange.headers)
+        await _read_on(exchange, record)
+
+
+async def _read_on(exchange: Exchange, record: Unrecorded) -> None:
     """Read an answer to its end for the record alone."""
     outcome = exchange.outcome
     with suppress(JournalError):  # which ends all that this was for
@@ -164,7 +192,7 @@ async def _answer_for_upstream(
         raise body.failure
     path = incoming.target.partition("?")[0]  # a query can hold a key
     _log.warning("%s %s: %s", incoming.method, path, error)
-    status = _GATEWAY_STATUSES.get(error.outcome)
+    status = STATUSES_OF_PROXY.get(error.outcome)
     if status is None:
         # It took the request and hung up: so does the proxy, as the client would have seen.
         record.end(error.outcome)

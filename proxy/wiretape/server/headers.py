@@ -49,15 +49,21 @@ def from_raw(raw_headers: tuple[tuple[bytes, bytes], ...]) -> Headers:
     return tuple([(str(name, "latin-1"), str(value, "latin-1")) for name, value in raw_headers])
 
 
+def listed(headers: Headers, name: str) -> list[str]:
+    """The members of all fields of a (lower-case) name whose value is a list, in lower case."""
+    return [
+        member.strip().lower()
+        for field, value in headers
+        if field.lower() == name
+        for member in value.split(",")
+    ]
+
+
 @_remembered
 def hop_by_hop(headers: Headers) -> frozenset[str]:
     """The lower-case names of the fields that concern one connection only."""
-    named = {
-        option.strip().lower()
-        for name, value in headers
-        if name.lower() == "connection"
-        for option in value.split(",")
-    }
+    # The length is of the message, whoever says what of it; without it nobody finds its end.
+    named = frozenset(listed(headers, "connection")) - {"content-length"}
     return _HOP_BY_HOP | named if named else _HOP_BY_HOP
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from wiretape.cassette.secrets import Secrets
@@ -19,7 +20,33 @@ OPTIONS: dict[str, Any] = {
 """What every parser is made with."""
 
 _LONGEST_CHARACTERS = 200
+_LENGTH = re.compile(rb"content-length:", re.IGNORECASE)
+_CODING = re.compile(rb"transfer-encoding:", re.IGNORECASE)
+_NO_CODING = re.compile(rb"transfer-encoding:[ \t]*identity[ \t\r\n]*$", re.IGNORECASE)
+_CHUNKED = re.compile(rb"[:,][ \t]*chunked[ \t\r\n]*$", re.IGNORECASE)
 _SECRETS = Secrets()
+
+
+def mended(head: bytes) -> bytes:
+    """A response's head without what a recipient may mend in it (RFC 9112, section 6.3).
+
+    A length beside a coding goes, of equal lengths one stays, and so does nothing of a coding
+    that is none.
+    """
+    lines = head.splitlines(keepends=True)
+    lengths = [line for line in lines if _LENGTH.match(line)]
+    codings = [line for line in lines if _CODING.match(line)]
+    if codings and all(_NO_CODING.match(line) for line in codings):
+        lines = [line for line in lines if line not in codings]
+    elif codings and _CHUNKED.search(codings[-1]):
+        return b"".join(line for line in lines if line not in lengths)
+    values = {value.strip() for line in lengths for value in line.partition(b":")[2].split(b",")}
+    if len(values) == 1 and lengths:
+        at = lines.index(lengths[0])
+        kept = b"%b: %b\r\n" % (lengths[0].partition(b":")[0], values.pop())
+        lines = [line for line in lines if line not in lengths]
+        lines.insert(at, kept)
+    return b"".join(lines)
 
 
 def complaint(error: HttpProcessingError) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import functools
+import select
 import socket
 import struct
 import sys
@@ -30,6 +31,8 @@ _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
 _REQUEST = struct.Struct("=BBBxI")  # family, protocol, extensions, states
 _ANSWER_PREFIX = struct.Struct("=BBBB48xII")  # family, state, timer, retrans, id, expires, rqueue
 _ANSWER_LIMIT_BYTES = 8192
+# Elsewhere than on Linux only that both sides have closed, or that there was a reset, can be seen.
+_CLOSED = getattr(select, "POLLRDHUP", 0)
 _MAPPED_PREFIX = "::ffff:"
 
 
@@ -42,6 +45,16 @@ def unsent_bytes(transport: asyncio.WriteTransport) -> int:
     except (OSError, ValueError):  # which it is where it has been closed under TLS
         return waiting
     return waiting + int.from_bytes(raw, "little")
+
+
+def has_left(transport: asyncio.BaseTransport) -> bool:
+    """Whether the other side has closed, or is gone: seen too while nothing is read from it."""
+    sock: socket.socket | None = transport.get_extra_info("socket")
+    if sock is None or sock.fileno() < 0:
+        return False
+    poll = select.poll()
+    poll.register(sock.fileno(), _CLOSED)
+    return bool(poll.poll(0))
 
 
 class ReceiveQueues:

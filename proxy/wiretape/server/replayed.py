@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wiretape.core.model import Outcome, header
-from wiretape.server.downstream import error_answer
+from wiretape.server.downstream import STATUSES_OF_PROXY, error_answer
 from wiretape.server.framing import NO_BODY_STATUSES, Framing, chunks_in_parts, encode_pieces
-from wiretape.server.headers import INTERACTION_HEADER, MATCH_HEADER, without_marks
+from wiretape.server.headers import INTERACTION_HEADER, MATCH_HEADER, listed, without_marks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from wiretape.core.model import Headers, Interaction
     from wiretape.server.downstream import Downstream
 
-ANSWERED_BY_PROXY = {Outcome.UPSTREAM_UNREACHABLE, Outcome.UPSTREAM_TIMEOUT}
-_GATEWAY_STATUSES = {502, 504}
 # A cassette may have come from anybody: a page in it must not be one of the proxy's own site, whose
 # scripts could read the other cassettes.
 _SANDBOX: Headers = (("Content-Security-Policy", "sandbox allow-scripts allow-forms"),)
@@ -70,9 +68,9 @@ def replayed_wire(
         marks += _SANDBOX
     outcome = interaction.outcome
     if interaction.response is None:
-        if outcome not in ANSWERED_BY_PROXY:
+        if outcome not in STATUSES_OF_PROXY:
             return Wire(b"")
-        status = 502 if outcome is Outcome.UPSTREAM_UNREACHABLE else 504
+        status = STATUSES_OF_PROXY[outcome]
         text = f"no response from the upstream (recorded: {outcome.value})"
         answer = error_answer(
             status, target, text, kind="api_error", code=outcome.value, extra=marks
@@ -102,7 +100,7 @@ def replayed_wire(
 
 def _with_length(headers: Headers, length: int) -> Headers:
     """Headers that fit a whole body: one edited by hand must not leave its client waiting."""
-    if header(headers, "content-length") == str(length):
+    if (header(headers, "content-length") or "").lstrip("0") == str(length).lstrip("0"):
         return headers
     return tuple(
         (name, str(length)) if name.lower() == "content-length" else (name, value)
@@ -116,12 +114,22 @@ def replayed_ending(interaction: Interaction) -> Outcome:
     What the proxy had answered in place of an upstream was whole.
     """
     outcome, response = interaction.outcome, interaction.response
-    if outcome in ANSWERED_BY_PROXY and (response is None or response.status in _GATEWAY_STATUSES):
+    if outcome in STATUSES_OF_PROXY and (response is None or _is_own(interaction)):
         return Outcome.COMPLETE
     if response is None and outcome is Outcome.COMPLETE:
         return Outcome.UPSTREAM_CLOSED  # by hand: there is nothing that could be whole
     whole_or_reset = outcome in {Outcome.COMPLETE, Outcome.UPSTREAM_RESET}
     return outcome if outcome and whole_or_reset else Outcome.UPSTREAM_CLOSED
+
+
+def _is_own(interaction: Interaction) -> bool:
+    """Whether a recorded answer is the proxy's own, and not one that an upstream had begun."""
+    response, length = interaction.response, sum(len(chunk.data) for chunk in interaction.chunks)
+    outcome = interaction.outcome
+    if response is None or outcome is None or response.status != STATUSES_OF_PROXY.get(outcome):
+        return False
+    declared = header(response.headers, "content-length")
+    return outcome is Outcome.UPSTREAM_UNREACHABLE or declared == str(length)
 
 
 def replay_framing(interaction: Interaction) -> Framing:
@@ -136,10 +144,10 @@ def replay_framing(interaction: Interaction) -> Framing:
         or interaction.request.method == "HEAD"
     ):
         return Framing.NONE
-    if "chunked" in (header(response.headers, "transfer-encoding") or "").lower():
-        return Framing.CHUNKED
+    codings = listed(response.headers, "transfer-encoding")
+    if codings:  # of which the last one frames (RFC 9112, section 6.3)
+        return Framing.CHUNKED if codings[-1] == "chunked" else Framing.UNTIL_CLOSE
     if header(response.headers, "content-length") is not None:
         return Framing.LENGTH
-    if "close" in (header(response.headers, "connection") or "").lower():
-        return Framing.UNTIL_CLOSE
-    return Framing.CHUNKED
+    closes = "close" in listed(response.headers, "connection")
+    return Framing.UNTIL_CLOSE if closes else Framing.CHUNKED

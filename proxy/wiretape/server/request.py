@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
     from aiohttp import StreamReader
     from aiohttp.http import RawRequestMessage
+
+
+UNWANTED_BODY_S = 10.0
+"""How long the rest of a body is read that nobody wants any more."""
 
 
 class Request:
@@ -128,8 +133,19 @@ class StreamedBody:
             self.failure = error
             raise
 
+    async def skip_rest(self) -> None:
+        """Read what nobody wants any more, so that the digest is of the whole body.
+
+        Where it does not come, or not for long, the digest stays as it is.
+        """
+        await asyncio.sleep(0)  # who has been told to read it no more lets go of it first
+        with contextlib.suppress(TimeoutError, BodyTimeoutError, BrokenBodyError):
+            async with asyncio.timeout(UNWANTED_BODY_S):
+                async for _ in self.stream():
+                    pass
+
     def body(self) -> Body:
-        """What is kept of the body, as far as it has been passed on."""
+        """What is kept of the body, as far as it has come."""
         return Body(None, self._length, self._digest.hexdigest())
 
     def _seen(self, data: bytes) -> bytes:

@@ -28,6 +28,10 @@ from wiretape.errors import UsageError
         ("/v1/models", "chat~w2", SessionName("chat", "w2"), "/v1/models"),
         ("/@path/v1", "header", SessionName("path"), "/v1"),
         ("http://host:80/v1/models?a", None, SessionName(), "/v1/models?a"),
+        ("http://host/v1/models?", None, SessionName(), "/v1/models?"),
+        ("HTTP://host", None, SessionName(), "/"),
+        ("http://host?a=/b", None, SessionName(), "/?a=/b"),
+        ("http://host/@chat/v1#x", None, SessionName("chat"), "/v1"),
         ("/v1/@x", None, SessionName(), "/v1/@x"),
     ],
 )
