@@ -427,6 +427,47 @@ async def test_a_connection_that_is_kept_too_long_is_not_used(monkeypatch: pytes
         await upstream.close()
 
 
+STREAM = [SSE_HEAD, chunk(b"data: 1\n\n"), LAST]
+
+
+async def test_an_upstream_that_closes_after_a_stream_is_not_asked_on_what_it_closes(proxy: Proxy):
+    """As llama.cpp's server does, some time after it has sent the end."""
+    closes = Gate()
+    async with (
+        scripted_upstream([*STREAM, closes, CLOSE], [OK], [OK]) as upstream,
+        proxy("passthrough", upstream=upstream.url) as passing,
+    ):
+        assert (await ask(passing.url, "POST", "/1", b"{}")).ending == "complete"
+        asking = asyncio.create_task(ask(passing.url, "POST", "/2", b"{}"))
+        async with asyncio.timeout(PATIENCE_S):
+            while len(upstream.seen) < 2:  # noqa: ASYNC110  on which connection shows then
+                await asyncio.sleep(0.001)
+        closes.set()
+        assert (await asking).body == b"ok"
+        assert (await ask(passing.url, "POST", "/3", b"{}")).body == b"ok"
+    assert [each.target for each in upstream.seen] == ["/1", "/2", "/3"]
+
+
+async def test_connections_are_kept_once_an_upstream_has_kept_one_after_a_stream(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    now_ns = monotonic_ns()
+    monkeypatch.setattr("wiretape.server.pool.monotonic_ns", lambda: now_ns)
+    async with scripted_upstream(STREAM) as server:
+        upstream = Upstream(server.url)
+        used = []
+        for wait_ns in (0, 0, 60_000_000, 0, 0):
+            now_ns += wait_ns
+            exchange = await upstream.send("POST", "/", (), b"{}")
+            while exchange.outcome is None:
+                await exchange.read()
+            used.append([*upstream._pool._idle][-1])  # noqa: SLF001  freed just now
+        first, second, third, *later = used
+        assert first is not second
+        assert [third, *later] == [second] * 3
+        await upstream.close()
+
+
 async def test_a_streamed_body_is_not_sent_again_even_where_the_method_allows_it(proxy: Proxy):
     async with (
         scripted_upstream([OK], [CLOSE], [OK]) as upstream,

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from support.command import wiretape
-from support.upstream import LAST, SSE_HEAD, Gate, Seen, chunk, head, scripted_upstream
+from support.upstream import CLOSE, LAST, SSE_HEAD, Gate, Seen, chunk, head, scripted_upstream
 from wiretape.cassette.loader import load
 
 CASSETTES = Path(__file__).parents[2] / "cassettes"
@@ -130,6 +130,14 @@ async def test_a_refusal_is_no_take(cassette: Path, status: str, said: str):
         done = await rerun(cassette, "--upstream", upstream.url)
     assert done.returncode == 2
     assert said in done.stderr
+    assert [each.name for each in cassette.parent.iterdir()] == ["note.yaml"]
+
+
+async def test_to_hang_up_before_an_answer_is_no_take(cassette: Path):
+    async with scripted_upstream([CLOSE]) as upstream:
+        done = await rerun(cassette, "--upstream", upstream.url)
+    assert done.returncode == 2
+    assert f"no answer from the upstream {upstream.url}: upstream_closed" in done.stderr
     assert [each.name for each in cassette.parent.iterdir()] == ["note.yaml"]
 
 

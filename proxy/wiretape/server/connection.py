@@ -17,7 +17,7 @@ from aiohttp.http import HttpProcessingError, HttpResponseParser
 
 from wiretape.server.clock import monotonic_ns
 from wiretape.server.exchange import UNTAKEN_LIMIT_BYTES, Exchange
-from wiretape.server.framing import LAST_CHUNK
+from wiretape.server.framing import LAST_CHUNK, Framing
 from wiretape.server.parsing import HEADER_LIMIT_BYTES, OPTIONS, complaint, mended
 from wiretape.server.peer import unsent_bytes
 
@@ -42,6 +42,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     Attributes:
         exchange: the one under way, until it has ended.
+        streamed: whether the last answer was of a length that its head did not tell.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class UpstreamConnection(asyncio.Protocol):
         lost: Callable[[UpstreamConnection], None],
     ) -> None:
         self.exchange: Exchange | None = None
+        self.streamed = False
         self._freed = freed
         self._lost = lost
         self._loop = asyncio.get_running_loop()
@@ -236,6 +238,7 @@ class UpstreamConnection(asyncio.Protocol):
         unsent = self._transport is None or self._transport.get_write_buffer_size()
         if clean and not self._should_close and not uploading and not unsent:
             self._upload = None
+            self.streamed = exchange.framing is Framing.CHUNKED
             self.resume()
             self._freed(self)
         else:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # Shorter than servers keep theirs, for a request must not meet one that is about to be closed:
 # uvicorn's and Node's default is five seconds.
 _KEEP_S = 4.0
+# llama.cpp's closes after each streamed answer, whatever its head says, and takes no longer.
+_CLOSING_NS = 50_000_000
 _HAPPY_EYEBALLS_S = 0.25  # RFC 8305, section 5
 
 
@@ -37,18 +39,28 @@ class Pool:
         self._tls = tls
         self._all: set[UpstreamConnection] = set()
         self._idle: dict[UpstreamConnection, int] = {}  # since when, in ns; the latest last
+        # Whether connections are kept on which an answer was streamed; None until that was seen.
+        self._keeps_streamed: bool | None = None
         self._none_left = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
 
     def spare(self) -> UpstreamConnection | None:
         """A connection that was kept; the upstream may be about to close it."""
-        while self._idle:
+        found = None
+        fresh: list[tuple[UpstreamConnection, int]] = []
+        while found is None and self._idle:
             connection, since_ns = self._idle.popitem()
-            # The timer may be late: a machine can have been asleep.
-            if monotonic_ns() - since_ns < _KEEP_S * 1e9 and connection.quiet():
-                return connection
-            connection.abort()
-        return None
+            idle_ns = monotonic_ns() - since_ns
+            if not connection.quiet() or idle_ns >= _KEEP_S * 1e9:  # the timer may be late
+                connection.abort()
+            elif connection.streamed and not self._keeps_streamed and idle_ns < _CLOSING_NS:
+                fresh.append((connection, since_ns))
+            else:
+                found = connection
+                if connection.streamed and self._keeps_streamed is None:
+                    self._keeps_streamed = True
+        self._idle.update(reversed(fresh))
+        return found
 
     async def connect(self) -> UpstreamConnection:
         """A new connection.
@@ -93,7 +105,9 @@ class Pool:
             self._timer = asyncio.get_running_loop().call_later(_KEEP_S, self._expire)
 
     def _lost(self, connection: UpstreamConnection) -> None:
-        self._idle.pop(connection, None)
+        since_ns = self._idle.pop(connection, None)
+        if since_ns is not None and connection.streamed and monotonic_ns() - since_ns < _CLOSING_NS:
+            self._keeps_streamed = False
         self._all.discard(connection)
         if not self._all:
             self._none_left.set()

@@ -183,9 +183,11 @@ def _check(asked: Cassette, take: Cassette) -> None:
     Raises:
         UsageError: the upstream did not answer, or refused what it had not refused before.
     """
-    known = {each.response.status for each in asked.interactions() if each.response}
+    known = {each.response.status if each.response else None for each in asked.interactions()}
     for interaction in take.interactions():
-        if interaction.outcome in _NO_ANSWER:
+        # What hung up before it said anything has not behaved in any way.
+        hung_up = interaction.response is None and None not in known
+        if interaction.outcome in _NO_ANSWER or hung_up:
             raise UsageError(f"no answer from the upstream {take.upstream}: {_said(interaction)}")
         response = interaction.response
         if response and response.status >= _FIRST_ERROR and response.status not in known:
@@ -196,4 +198,5 @@ def _check(asked: Cassette, take: Cassette) -> None:
 
 
 def _said(interaction: Interaction) -> str:
-    return " ".join(interaction.body()[:300].decode(errors="replace").split())
+    text = " ".join(interaction.body()[:300].decode(errors="replace").split())
+    return text or (interaction.outcome.value if interaction.outcome else "nothing came")
