@@ -230,6 +230,61 @@ async def test_a_rewind_opens_what_nobody_has_asked_yet(proxy: Proxy, cassette: 
                     assert not tape.app.refused
 
 
+@pytest.mark.parametrize("mode", ["record", "once", "new_episodes"])
+async def test_an_upstream_that_was_not_there_is_no_recording(
+    mode: str, proxy: Proxy, tmp_path: Path
+):
+    nobody = "http://127.0.0.1:1"
+    async with proxy(mode, upstream=nobody, cassette="c") as tape:
+        assert (await ask(tape.url, "GET", "/0")).status == 502
+        summary = await tape.stop()
+    # What was not there before can only be meant, where it was asked for.
+    assert summary.written == ((tmp_path / "c.yaml",) if mode == "record" else ())
+    async with scripted_upstream(echo) as upstream:
+        async with proxy("record", upstream=upstream.url, cassette="c") as tape:
+            await ask(tape.url, "GET", "/1")
+        before = (tmp_path / "c.yaml").read_text()
+        async with proxy(mode, upstream=nobody, cassette="c") as tape:
+            await ask(tape.url, "GET", "/2")
+            summary = await tape.stop()
+    assert (tmp_path / "c.yaml").read_text() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["c.yaml"]
+    if mode != "once":  # which replays by now
+        text = f"{tmp_path / 'c.yaml'}: it was left as it is, for no upstream answered any of 1"
+        assert summary.errors[0].startswith(text)
+
+
+async def test_one_answer_makes_a_recording(proxy: Proxy, tmp_path: Path):
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(head("200 OK", "Connection: close", "Content-Length: 2") + b"ok")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with proxy("once", upstream=url, cassette="c") as tape:
+        assert (await ask(tape.url, "GET", "/1")).status == 200
+        server.close()
+        assert (await ask(tape.url, "GET", "/2")).status == 502
+    assert requests(tmp_path / "c.yaml") == ["/1", "/2"]
+
+
+async def test_a_miss_names_the_upstream_that_was_recorded(proxy: Proxy):
+    async with scripted_upstream(echo) as upstream:
+        async with proxy("record", upstream=upstream.url, cassette="c") as tape:
+            await ask(tape.url, "GET", "/1")
+        command = "wiretape run --mode record --cassette c -- ./test"
+        async with proxy("replay", cassette="c", record_command=command) as tape:
+            missed = await ask(tape.url, "GET", "/2")
+            named = await ask(tape.url, "GET", "/@c~a/2")
+    text = missed.json()["error"]["message"]
+    assert f"wiretape run --upstream {upstream.url} --mode record --cassette c -- ./test" in text
+    assert (
+        f"wiretape record --upstream {upstream.url} --cassette c"
+        in named.json()["error"]["message"]
+    )
+
+
 async def test_recording_again_what_was_closed_is_said(
     proxy: Proxy, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):

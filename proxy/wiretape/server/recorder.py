@@ -44,6 +44,7 @@ class Recorder:
         redactor: decides about secrets.
         continues: append to the cassette if it exists (`new_episodes`), else replace it.
         stops: once the recording can no longer be written, let nothing pass either.
+        wants_answers: write no cassette if no upstream ever answered.
 
     Attributes:
         path: as given.
@@ -62,6 +63,7 @@ class Recorder:
         redactor: Redactor | None = None,
         continues: bool = False,
         stops: bool = False,
+        wants_answers: bool = False,
     ) -> None:
         self.path = path
         self.failure: JournalError | None = None
@@ -71,6 +73,7 @@ class Recorder:
         self._upstream = self.redactor.secrets.redact_text(upstream)
         self._continues = continues
         self._stops = stops
+        self._wants_answers = wants_answers
         self._journal: Journal | None = None
         self._opening: asyncio.Task[None] | None = None
         self._handing_over = threading.Lock()
@@ -221,12 +224,22 @@ class Recorder:
             journal = self._hand_out()
             if journal is not None:
                 try:
-                    self._written = journal.close()
+                    self._written = self._finished(journal)
                 except JournalError as error:
                     self.failure = error
             if self.failure is not None:
                 raise self.failure
             return self._written
+
+    def _finished(self, journal: Journal) -> Path | None:
+        answered = self.interactions > self.unreachable
+        if answered or self.failure is not None or not (self.interactions and self._wants_answers):
+            return journal.close()
+        journal.discard()
+        kept = "it was left as it is" if self.path.exists() else "it was not written"
+        raise JournalError(
+            self.path, f"{kept}, for no upstream answered any of {self.interactions} requests"
+        )
 
     def discard(self) -> None:
         """Give the recording up; the cassette stays as it was, or missing."""

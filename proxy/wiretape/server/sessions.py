@@ -6,6 +6,7 @@ import asyncio
 import functools
 import itertools
 import logging
+import re
 import shlex
 import threading
 from contextlib import suppress
@@ -24,7 +25,8 @@ from wiretape.cassette.library import (
 )
 from wiretape.cassette.loader import load
 from wiretape.cassette.partfile import is_held, version_of
-from wiretape.core.model import Mode
+from wiretape.core.addresses import DEFAULT_UPSTREAM
+from wiretape.core.model import REDACTED, Mode
 from wiretape.core.routing import DEFAULT_SESSION, SessionName
 from wiretape.errors import (
     CassetteBusyError,
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _CASSETTES_KEPT = 16
+_RECORDS = re.compile(r"wiretape (?:record|run)\b")
 _REPLAYING = frozenset({Mode.REPLAY, Mode.ONCE, Mode.NEW_EPISODES})
 _NAMED_DEFAULT = SessionName(str(DEFAULT_SESSION))
 
@@ -231,6 +234,10 @@ class Sessions:
                 redactor=self._redactor,
                 stops=settings.stops_on_disk_error,
                 continues=continues,
+                # Or a model that was not started would take the place of all that it once said, or
+                # be replayed for ever.
+                wants_answers=not settings.keeps_unanswered
+                and (settings.mode is not Mode.RECORD or path.exists()),
             )
             if mode is Mode.RECORD and any(each.wrote(path) for each in self._finished):
                 _log.warning(
@@ -256,7 +263,7 @@ class Sessions:
         new = mode is Mode.NEW_EPISODES and path is not None and not path.exists()
         with self._loading:  # or many that begin together would each read one cassette
             known = [] if new else self._load(path, record)
-        return Replayer(known, self._settings, record, self._queues)
+        return Replayer(known, self._settings, _from_upstream(record, known), self._queues)
 
     def _path(self, name: SessionName, mode: Mode) -> Path | None:
         if name.cassette is not None:
@@ -321,6 +328,18 @@ class Sessions:
     def _refuse_busy(self, path: Path) -> None:
         if any(other.recorder and other.path == path for other in self._open.values()):
             raise CassetteBusyError(path)
+
+
+def _from_upstream(record: str, cassettes: Sequence[Cassette]) -> str:
+    """The command that records cassettes again from where they are, if that is not the default."""
+    upstreams = {cassette.upstream for cassette in cassettes} - {DEFAULT_UPSTREAM}
+    begin = _RECORDS.match(record)
+    if len(upstreams) != 1 or begin is None or "--upstream" in record:
+        return record
+    (upstream,) = upstreams
+    if REDACTED in upstream:
+        return record
+    return f"{begin[0]} --upstream {shlex.quote(upstream)}{record[begin.end() :]}"
 
 
 def _version(path: Path) -> tuple[int, ...]:

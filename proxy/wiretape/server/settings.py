@@ -51,6 +51,7 @@ class Settings:
         order_timeout_s: how long the order may wait for a request that does not come.
         grace_s: how long a shutdown waits for what is in flight.
         strict: a miss or an unused recording is a failure of the whole session.
+        keeps_unanswered: write a cassette, also in another's place, if no upstream ever answered.
         record_command: what records the default session's cassette again, for messages; None
             for `wiretape record`.
     """
@@ -82,6 +83,7 @@ class Settings:
     grace_s: float = 30.0
     strict: bool = False
     record_command: str | None = None
+    keeps_unanswered: bool = False
 
     def redactor(self) -> Redactor:
         """What decides about secrets.

@@ -148,6 +148,7 @@ class Taping:
             order=wishes.order,
             order_timeout_s=wishes.order_timeout_s,
             grace_s=_GRACE_REPLAYING_S if wishes.mode is Mode.REPLAY else _GRACE_RECORDING_S,
+            keeps_unanswered=True,  # where the test passes it is about that, as `end` knows
             record_command=self._record_command,
         )
 
