@@ -26,7 +26,7 @@ from support.upstream import (
 )
 from support.wire import PATIENCE_S, ask, ask_json, connect
 from wiretape.cassette.loader import load
-from wiretape.core.addresses import parse_listen
+from wiretape.core.addresses import parse_listen, parse_upstream
 from wiretape.core.model import Body, Outcome, Request
 from wiretape.server.clock import monotonic_ns
 from wiretape.server.connection import UpstreamConnection
@@ -757,3 +757,12 @@ async def test_a_body_of_megabytes_passes_whole(proxy: Proxy):
     assert upstream.seen[0].header("Content-Length") == str(len(body))
     async with proxy("replay", cassette="m") as replaying:
         assert (await ask(replaying.url, "POST", "/v1/chat/completions", body)).body == b"ok"
+
+
+@pytest.mark.parametrize(("path", "warns"), [("/v1", True), ("/v1/", True), ("/api/v1x", False)])
+async def test_an_upstream_that_ends_as_targets_begin_is_warned_of(
+    path: str, proxy: Proxy, caplog: pytest.LogCaptureFixture, *, warns: bool
+):
+    upstream = parse_upstream(f"http://127.0.0.1:1{path}")
+    async with proxy("passthrough", upstream=upstream), proxy("replay", upstream=upstream):
+        assert caplog.text.count("leave it out, unless that is meant") == warns

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -150,6 +151,24 @@ async def test_clients_read_overlapping_streams_in_the_recorded_order(
             await asyncio.gather(*(read(client) for client in clients))
             await ask(replaying.url, "POST", "/_wiretape/sessions/tape/rewind")
     assert seen == ["A1", "B1", "A2", "B2"] * 5
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what clients have read is known there")
+async def test_a_client_that_reads_later_is_waited_for_once(
+    proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(replayer, "_READ_WAIT_NS", round(PATIENCE_S / 20 * 1e9))
+    turns = "".join(chunk(1 + turn % 2, 0.2, f"{turn}") for turn in range(100))
+    first = request(1, 0, A) + request(2, 0.01, B) + response(1, 0.1) + response(2, 0.11)
+    write(tmp_path, first + turns + end(1, 0.6) + end(2, 0.7))
+    async with proxy("replay", cassette="tape", order_timeout_s=PATIENCE_S * 5) as replaying:
+        one = await post(replaying.url, A)
+        two = await post(replaying.url, B)
+        two.writer.transport.pause_reading()
+        async with asyncio.timeout(PATIENCE_S):
+            assert len(await finished(one)) == 50
+            two.writer.transport.resume_reading()
+            assert len(await finished(two)) == 50
 
 
 async def test_a_request_that_never_comes_is_given_up_and_reported(proxy: Proxy, tmp_path: Path):

@@ -56,6 +56,7 @@ class _Play:
         wire: the bytes of its steps.
         ending: how the answer ends on the wire, as `replayed_ending` says.
         changed: set when the client's socket is full, or the answer has ended.
+        stuck_bytes: how much its client had not read when it was waited for in vain.
     """
 
     key: Key
@@ -64,6 +65,7 @@ class _Play:
     ending: Outcome
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     ended: bool = False
+    stuck_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,8 +274,16 @@ class Replayer:
         if play is self._plays.get(batch.play):
             return False
         unread = play.downstream.unread_bytes(self._queues)
-        limit_ns = _BLIND_WAIT_NS if unread is None else _READ_WAIT_NS
-        return unread != 0 and now_ns - sent_ns < limit_ns
+        if unread is None:
+            return now_ns - sent_ns < _BLIND_WAIT_NS
+        # A client that reads one stream after the other reads this one when the others are over.
+        stuck = play.stuck_bytes is not None and unread >= play.stuck_bytes
+        if not unread or stuck:
+            return False
+        if now_ns - sent_ns < _READ_WAIT_NS:
+            return True
+        play.stuck_bytes = unread
+        return False
 
     def _look_again(self, now_ns: int) -> None:
         assert self._latest is not None  # noqa: S101  whose client has not read

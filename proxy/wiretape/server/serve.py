@@ -10,6 +10,7 @@ import os
 import signal
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from wiretape.cassette.library import find_abandoned
 from wiretape.core.addresses import Address, is_loopback, names_listener
@@ -178,6 +179,12 @@ async def start(settings: Settings) -> Running:
             " with --upstream, or listen elsewhere with --listen"
         )
     _check_directory(settings)
+    if settings.mode is not Mode.REPLAY and urlsplit(settings.upstream).path.endswith("/v1"):
+        _log.warning(
+            "the upstream %s ends in /v1, and what clients ask for begins with it: they are"
+            " forwarded to /v1/v1/...; leave it out, unless that is meant",
+            settings.upstream,
+        )
     if settings.token is None and not is_loopback(settings.listen.host):
         _log.warning(
             "%s can be reached from other machines: whoever reaches it can use the upstream and"
