@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import socket
-import struct
 import sys
 from pathlib import Path
 
 import pytest
 
 from support.proxies import Proxy
-from support.upstream import Gate, Seen, head, scripted_upstream
+from support.upstream import Gate, Seen, head, reset, scripted_upstream
 from support.wire import PATIENCE_S, Answer, Connection, ask, connect
 
 NOTHING = "wiretape: 1\nrecorded: 2026-11-22T10:31:02Z\nupstream: http://x\nentries: []\n"
@@ -217,9 +215,7 @@ async def test_a_client_that_leaves_while_nothing_is_read_from_it_is_noticed(
                 while left != (left := client.writer.transport.get_write_buffer_size()):  # noqa: ASYNC110
                     await asyncio.sleep(0.1)
                 if resets:
-                    sock = client.writer.get_extra_info("socket")
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                    client.writer.transport.abort()
+                    reset(client.writer)
                 client.close()
                 while passing.app.in_flight:  # noqa: ASYNC110  it is seen now and then
                     await asyncio.sleep(0.01)

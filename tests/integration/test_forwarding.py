@@ -24,7 +24,7 @@ from support.upstream import (
     head,
     scripted_upstream,
 )
-from support.wire import PATIENCE_S, ask, ask_json, connect
+from support.wire import PATIENCE_S, Answer, ask, ask_json, connect
 from wiretape.cassette.loader import load
 from wiretape.core.addresses import parse_listen, parse_upstream
 from wiretape.core.model import Body, Outcome, Request
@@ -501,6 +501,18 @@ async def test_a_streamed_request_is_recorded_when_it_comes_and_whole(proxy: Pro
         assert (await ask(replaying.url, "POST", "/big", body[1:])).status == 400
 
 
+async def upload_in_two(url: str, body: bytes, first_bytes: int) -> Answer:
+    """What is answered to a body whose second part is sent once the answer has begun."""
+    client = await connect(url)
+    length = {"Content-Length": str(len(body))}
+    await client.send("POST", "/big", body[:first_bytes], headers=length)
+    await client.head()
+    client.writer.write(body[first_bytes:])
+    answer = await client.rest()
+    client.close()
+    return answer
+
+
 async def test_a_streamed_request_that_is_refused_early_is_recorded_whole(proxy: Proxy):
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -512,13 +524,8 @@ async def test_a_streamed_request_that_is_refused_early_is_recorded_whole(proxy:
     async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with proxy("record", upstream=url, cassette="c", max_body_bytes=10) as recording:
-            client = await connect(recording.url)
-            length = {"Content-Length": str(len(body))}
-            await client.send("POST", "/big", body[:50_000], headers=length)
-            assert (await client.head()).status == 413
-            client.writer.write(body[50_000:])
-            assert (await client.rest()).ending == "complete"
-            client.close()
+            answer = await upload_in_two(recording.url, body, 50_000)
+    assert (answer.status, answer.ending) == (413, "complete")
     async with proxy("replay", cassette="c", max_body_bytes=10) as replaying:
         assert (await ask(replaying.url, "POST", "/big", body)).status == 413
 
@@ -537,13 +544,8 @@ async def test_a_streamed_request_that_is_answered_early_is_recorded_whole(
     async with await asyncio.start_server(early, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with proxy("record", upstream=url, cassette="c", max_body_bytes=10) as recording:
-            client = await connect(recording.url)
-            length = {"Content-Length": str(len(body))}
-            await client.send("POST", "/big", body[:150_000], headers=length)
-            assert (await client.head()).status == 200
-            client.writer.write(body[150_000:])
-            assert (await client.rest()).ending == "complete"
-            client.close()
+            answer = await upload_in_two(recording.url, body, 150_000)
+    assert (answer.status, answer.ending) == (200, "complete")
     (interaction,) = load(tmp_path / "c.yaml").interactions()
     assert interaction.request.body == Body(None, 300_000, hashlib.sha256(body).hexdigest())
 

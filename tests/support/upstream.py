@@ -77,9 +77,7 @@ class ScriptedUpstream:
             elif isinstance(step, Gate):
                 await self._wait(step, reader)
             elif step == RESET:
-                sock = writer.get_extra_info("socket")
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                writer.transport.abort()
+                reset(writer)
                 return False
             else:
                 return False
@@ -96,6 +94,13 @@ class ScriptedUpstream:
         if left in done and opened not in done:
             self.client_left.set()
             raise ConnectionResetError
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """Reset a connection at once, whatever is still to be sent on it."""
+    sock = writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
 
 
 @contextlib.asynccontextmanager

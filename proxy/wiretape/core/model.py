@@ -44,6 +44,11 @@ class Mode(enum.Enum):
     NEW_EPISODES = "new_episodes"
     PASSTHROUGH = "passthrough"
 
+    @property
+    def may_replay(self) -> bool:
+        """Whether a request may be answered from a cassette."""
+        return self in {Mode.REPLAY, Mode.ONCE, Mode.NEW_EPISODES}
+
 
 @dataclass(frozen=True, slots=True)
 class Body:

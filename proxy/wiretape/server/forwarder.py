@@ -105,7 +105,6 @@ class Forwarder:
             if sending is None or take_over is None:
                 record.client_left()
             else:
-                record.flush()
                 take_over(_read_all(sending, record))
             raise
         taken_over = False

@@ -41,7 +41,7 @@ def mended(head: bytes) -> bytes:
     elif codings and _CHUNKED.search(codings[-1]):
         return b"".join(line for line in lines if line not in lengths)
     values = {value.strip() for line in lengths for value in line.partition(b":")[2].split(b",")}
-    if len(values) == 1 and lengths:
+    if len(values) == 1:
         at = lines.index(lengths[0])
         kept = b"%b: %b\r\n" % (lengths[0].partition(b":")[0], values.pop())
         lines = [line for line in lines if line not in lengths]

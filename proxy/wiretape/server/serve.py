@@ -34,7 +34,6 @@ _log = logging.getLogger(__name__)
 _COLLECT_AFTER = 20_000
 _STEP_S = 0.02
 _QUIET_S = 0.2
-_REPLAYING = frozenset({Mode.REPLAY, Mode.ONCE, Mode.NEW_EPISODES})
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -113,7 +112,7 @@ class Running:
 async def _open_what_nobody_asked_for(app: App) -> None:
     """Have a strict replay fail that nothing was asked of: all of its recordings are unused."""
     settings = app.settings
-    if not settings.strict or settings.mode not in _REPLAYING:
+    if not settings.strict or not settings.mode.may_replay:
         return
     sessions = app.sessions
     if sessions.find(SessionName(settings.cassette)) if settings.cassette else sessions.all():

@@ -51,7 +51,6 @@ _log = logging.getLogger(__name__)
 
 _CASSETTES_KEPT = 16
 _RECORDS = re.compile(r"wiretape (?:record|run)\b")
-_REPLAYING = frozenset({Mode.REPLAY, Mode.ONCE, Mode.NEW_EPISODES})
 _NAMED_DEFAULT = SessionName(str(DEFAULT_SESSION))
 
 
@@ -120,7 +119,7 @@ class Sessions:
             CassetteError: its cassette cannot be read.
         """
         session = self.find(name)
-        if session is None and self._settings.mode in _REPLAYING:
+        if session is None and self._settings.mode.may_replay:
             with suppress(CassetteNotFoundError):
                 session = await self.get(self._meant(name))
         return session
