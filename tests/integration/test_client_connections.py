@@ -161,6 +161,29 @@ async def test_an_early_answer_is_heard_by_who_is_still_sending(proxy: Proxy):
                 assert (answer.status, answer.body) == (413, b"no")
 
 
+async def test_the_rest_of_a_body_that_nobody_wants_is_waited_for_once(
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("wiretape.server.request.UNWANTED_BODY_S", 0.1)
+    monkeypatch.setattr("wiretape.server.client.UNWANTED_BODY_S", PATIENCE_S * 5)
+    refusal = head("413 Too Large", "Content-Length: 2") + b"no"
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(refusal)
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with proxy("passthrough", upstream=url, max_body_bytes=10) as passing:
+            client = await connect(passing.url)
+            await client.send("POST", "/", b"x" * 100, {"Content-Length": "1000"})
+            assert (await answer_on(client)).status == 413
+            assert await is_closed(client)
+            client.close()
+
+
 @pytest.mark.parametrize("mode", ["passthrough", "replay"])
 async def test_a_streamed_body_that_goes_wrong_is_the_clients_fault(
     mode: str, proxy: Proxy, tmp_path: Path

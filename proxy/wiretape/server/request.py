@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 from typing import TYPE_CHECKING
 
@@ -139,10 +138,15 @@ class StreamedBody:
         Where it does not come, or not for long, the digest stays as it is.
         """
         await asyncio.sleep(0)  # who has been told to read it no more lets go of it first
-        with contextlib.suppress(TimeoutError, BodyTimeoutError, BrokenBodyError):
+        try:
             async with asyncio.timeout(UNWANTED_BODY_S):
                 async for _ in self.stream():
                     pass
+        except (TimeoutError, BodyTimeoutError):
+            # Nor is it to be waited for again, by who would have the connection serve on.
+            self._content.set_exception(TimeoutError())
+        except BrokenBodyError:
+            pass
 
     def body(self) -> Body:
         """What is kept of the body, as far as it has come."""
