@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from support.wire import connect
+from support.wire import PATIENCE_S, connect
 from wiretape.server import listener as listener_module
 from wiretape.server.downstream import Answer, Downstream
 from wiretape.server.listener import Listener
@@ -36,14 +36,15 @@ async def test_who_has_not_read_all_is_waited_for_as_long_as_is_said(
         return waits
 
     closing = asyncio.create_task(listener.close(look))
-    await looked.wait()
-    if waits:
-        assert await client.reader.readexactly(len(LARGE)) == LARGE
-        await closing
-    else:
-        await closing
-        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
-            await client.reader.readexactly(len(LARGE))
+    async with asyncio.timeout(PATIENCE_S):
+        await looked.wait()
+        if waits:
+            assert await client.reader.readexactly(len(LARGE)) == LARGE
+            await closing
+        else:
+            await closing
+            with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+                await client.reader.readexactly(len(LARGE))
     client.close()
 
 

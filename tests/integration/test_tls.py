@@ -17,7 +17,7 @@ import pytest
 from support.command import serving, wiretape
 from support.proxies import Proxy
 from support.upstream import CLOSE, LAST, SSE_HEAD, Step, chunk, head
-from support.wire import Connection, ask
+from support.wire import PATIENCE_S, Connection, ask
 from wiretape.cassette.loader import load
 from wiretape.core.model import Outcome
 from wiretape.server.downstream import Answer, Downstream
@@ -170,11 +170,13 @@ def ask_and_keep(url: str, context: ssl.SSLContext) -> ssl.SSLSocket:
     return client
 
 
-async def test_an_answer_that_is_read_slowly_is_not_cut_off(
-    certificates: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("waits", [True, False])
+async def test_an_answer_that_is_read_slowly_is_cut_off_only_when_it_is_waited_for_no_more(
+    *, waits: bool, certificates: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    # What asyncio would give it, of its own accord, is less than it takes here.
-    monkeypatch.setattr("asyncio.constants.SSL_SHUTDOWN_TIMEOUT", 0.05)
+    # What asyncio would give it, of its own accord, is over before the listener looks at all.
+    monkeypatch.setattr("asyncio.constants.SSL_SHUTDOWN_TIMEOUT", 1e-9)
+    monkeypatch.setattr("wiretape.server.listener._STEPS", 1)
     large = b"x" * 32_000_000  # more than the kernel takes
 
     async def answer_large(_: Request, downstream: Downstream) -> None:
@@ -188,10 +190,21 @@ async def test_an_answer_that_is_read_slowly_is_not_cut_off(
     client = Connection(*await asyncio.open_connection("127.0.0.1", port, ssl=context))
     await client.send("GET", "/")
     await client.head()
-    listener.stop()
-    closing = asyncio.create_task(listener.close(lambda: True))
-    await asyncio.sleep(0.2)
-    assert await client.reader.readexactly(len(large)) == large
+    looked = asyncio.Event()
+
+    def look() -> bool:
+        looked.set()
+        return waits
+
+    closing = asyncio.create_task(listener.close(look))
+    async with asyncio.timeout(PATIENCE_S):
+        await looked.wait()
+        if waits:
+            assert await client.reader.readexactly(len(large)) == large
+        else:
+            await closing
+            with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+                await client.reader.readexactly(len(large))
     client.close()
     await closing
 

@@ -76,6 +76,24 @@ def test_a_file_renamed_while_its_lock_was_taken_is_not_taken_for_it(part, monke
     os.close(descriptor)
 
 
+@pytest.mark.parametrize("by", ["a rename", "a removal", "another file"])
+def test_what_went_away_while_somebody_looked_counts_as_held(part, monkeypatch, by):
+    part.touch()
+    real = partfile.fcntl.flock
+
+    def flock(descriptor: int, how: int) -> None:
+        real(descriptor, how)
+        if by == "a removal":
+            part.unlink()
+        else:
+            part.rename(part.with_name("final.yaml"))
+        if by == "another file":
+            part.touch()
+
+    monkeypatch.setattr(partfile.fcntl, "flock", flock)
+    assert is_held(part), "what was found there is no abandoned recording"
+
+
 def test_what_is_no_file_is_not_held(part):
     assert is_held(part)
     part.symlink_to("elsewhere")

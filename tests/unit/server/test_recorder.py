@@ -136,27 +136,40 @@ async def test_what_is_asked_after_the_end_is_not_kept(tmp_path: Path, *, stops:
     assert kept_bytes < 1_000_000
 
 
-@pytest.mark.parametrize("size", [1, 2, 5, 60])
+@pytest.mark.parametrize(
+    ("characters", "size"), [(1, 1), (1, 2), (1, 5), (1, 60), (13, 1), (13, 2)]
+)
 @pytest.mark.parametrize("old", [INDENTED, INDENTED.replace("    -", "-"), None])
-async def test_a_secret_is_taken_out_where_it_stands(tmp_path: Path, size: int, old: str | None):
+@pytest.mark.parametrize("head", ["with its chunk", "alone", "alone, then another request"])
+async def test_a_secret_is_taken_out_where_it_stands(
+    tmp_path: Path, characters: int, size: int, old: str | None, head: str
+):
     path = tmp_path / "c.yaml"
     if old is not None:
         path.write_text(old)
     key, secret = PLANTED["anthropic"]
-    stream = [(b"data: " + bytes([each]) + b"\n\n", False) for each in f"a {key} b".encode()]
-    text = [(bytes([each]), False) for each in f"a {key} b".encode()]
+    said = f"a {key} b".encode()
+    # Of 13 characters, the first one holds the beginning of the secret.
+    tokens = [said[at : at + characters] for at in range(0, len(said), characters)]
+    stream = [(b"data: " + each + b"\n\n", False) for each in tokens]
+    text = [(each, False) for each in tokens]
     recorder = Recorder(path, "http://127.0.0.1:11434", continues=True)
     await recorder.open()
     for content_type, pieces in (("text/event-stream", stream), ("text/plain", text)):
         record = recorder.begin("POST", "/", (), EMPTY_BODY)
         record.head(200, (("Content-Type", content_type),))
+        if head != "with its chunk":
+            record.flush()
+        if head == "alone, then another request":
+            recorder.begin("GET", "/another", (), EMPTY_BODY)
         for start in range(0, len(pieces), size):
             record.chunks(pieces[start : start + size])
         record.end(Outcome.COMPLETE)
     recorder.close()
-    *_, events, plain = load(path).interactions()
+    answered = [each for each in load(path).interactions() if each.request.method == "POST"]
+    events, plain = answered
     assert [len(each.data) for each in events.chunks] == [len(data) for data, _ in stream]
-    assert plain.body() == Redactor().secrets.redact(f"a {key} b".encode())
+    assert plain.body() == Redactor().secrets.redact(said)
     assert not grep(secret, plain.body())
 
 
