@@ -184,6 +184,24 @@ async def test_the_rest_of_a_body_that_nobody_wants_is_waited_for_once(
             client.close()
 
 
+async def test_an_early_answer_to_a_body_that_pauses_does_not_cost_the_connection(proxy: Proxy):
+    async def answer_early(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await reader.readuntil(b"\r\n\r\n")
+        writer.write(head("200 OK", "Content-Length: 2") + request.split()[1])
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(answer_early, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with proxy("passthrough", upstream=url, max_body_bytes=1) as passing:
+            client = await connect(passing.url)
+            client.writer.write(get("/a", "Content-Length: 6", method="POST") + b"abc")
+            assert (await answer_on(client)).body == b"/a"
+            client.writer.write(b"def" + get("/b"))
+            assert (await answer_on(client)).body == b"/b"
+            client.close()
+
+
 @pytest.mark.parametrize("mode", ["passthrough", "replay"])
 async def test_a_streamed_body_that_goes_wrong_is_the_clients_fault(
     mode: str, proxy: Proxy, tmp_path: Path

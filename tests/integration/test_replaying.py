@@ -182,6 +182,22 @@ async def test_a_request_that_never_comes_is_given_up_and_reported(proxy: Proxy,
     assert [each["interaction"] for each in report["unused"]] == [2]
 
 
+async def test_who_leaves_is_waited_for_no_more(proxy: Proxy, tmp_path: Path):
+    # A waits for C, which nobody asks, and B waits for A, but never overlapped C.
+    text = request(1, 0, A) + response(1, 0.1) + request(2, 0.2, messages("C"))
+    text += response(2, 0.3) + end(2, 0.4) + request(3, 0.5, B) + response(3, 0.6)
+    text += chunk(1, 0.7, "A1") + chunk(3, 0.8, "B1") + end(1, 0.9) + end(3, 1)
+    write(tmp_path, text)
+    async with proxy("replay", cassette="tape", order_timeout_s=PATIENCE_S * 5) as replaying:
+        leaving, staying = await post(replaying.url, A), await post(replaying.url, B)
+        for client in (leaving, staying):
+            assert (await client.head()).status == 200
+        leaving.close()
+        assert [data.decode()[6:8] for data in (await staying.rest()).chunks] == ["B1"]
+        assert staying.answer.ending == "complete"
+        staying.close()
+
+
 async def test_requests_that_did_not_overlap_never_wait(proxy: Proxy, tmp_path: Path):
     bodies = [messages(str(number)) for number in range(6)]
     write(tmp_path, "".join(whole(n + 1, n, body, f"t{n}") for n, body in enumerate(bodies)))

@@ -13,7 +13,7 @@ from support.upstream import Gate, Seen, head, scripted_upstream
 from support.wire import ask, connect
 from wiretape.cassette.loader import load
 from wiretape.core.addresses import Address
-from wiretape.core.model import Mode
+from wiretape.core.model import Cassette, Mode
 from wiretape.core.routing import SessionName
 from wiretape.errors import CassetteNotFoundError, CorruptCassetteError, UsageError
 from wiretape.server.report import report_lines
@@ -479,6 +479,30 @@ async def test_a_cassette_that_was_changed_is_read_again(proxy: Proxy, tmp_path:
             path = tmp_path / "c.yaml"
             path.write_text(path.read_text().replace("/1", "/changed"))
             assert (await ask(tape.url, "GET", "/@c/changed")).status == 200
+
+
+async def test_what_is_added_to_a_cassette_while_it_is_read_is_replayed_too(
+    proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path, longer = tmp_path / "n.yaml", tmp_path / "longer.yaml"
+    async with scripted_upstream(echo) as upstream:
+        async with proxy("record", upstream=upstream.url) as tape:
+            await ask(tape.url, "POST", "/@n/1", b"{}")
+            for target in ("/1", "/2"):
+                await ask(tape.url, "POST", f"/@longer{target}", b"{}")
+        asked = len(upstream.seen)
+
+        def load_while_another_adds(path: Path) -> Cassette:
+            cassette = load(path)
+            if longer.exists():
+                longer.replace(path)
+            return cassette
+
+        monkeypatch.setattr("wiretape.server.sessions.load", load_while_another_adds)
+        async with proxy("new_episodes", upstream=upstream.url) as tape:
+            assert (await ask(tape.url, "POST", "/@n/2", b"{}")).body == b"/2 {}"
+    assert len(upstream.seen) == asked
+    assert requests(path) == ["/1", "/2"]
 
 
 async def test_default_is_the_session_of_that_name_if_there_is_one(proxy: Proxy):
