@@ -1,18 +1,22 @@
-"""The viewer as the proxy serves it: its answers made in threads, its list told of the sessions."""
+"""The viewer as the proxy serves it: its data made in a thread, its list told of the sessions."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from typing import TYPE_CHECKING
+from collections import deque
+from concurrent.futures import Future
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from wiretape.core.model import Mode
 from wiretape.core.routing import CONTROL_PREFIX
 from wiretape.server.downstream import Answer
 from wiretape.viewer.live import LiveSession
+from wiretape.viewer.pages import file_name, file_page
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from wiretape.server.request import Request
     from wiretape.server.session import Session
@@ -20,6 +24,8 @@ if TYPE_CHECKING:
     from wiretape.server.settings import Settings
     from wiretape.viewer.pages import Page
     from wiretape.viewer.routes import Viewer
+
+T = TypeVar("T")
 
 
 class Viewing:
@@ -35,34 +41,75 @@ class Viewing:
         self._given = settings.cassettes if settings.mode is Mode.REPLAY else ()
         self._sessions = sessions
         self._viewer: Viewer | None = None
-        self._making = threading.Lock()
+        self._aside = Aside()
 
     async def answer(self, request: Request, target: str) -> Answer | None:
         """The answer to a GET; None if the target is none of the viewer's."""
         if target == CONTROL_PREFIX[:-1]:
             # The page's own links are relative, and so is this: a prefix may stand before it.
             return Answer.of(308, b"", "text/plain", (("Location", CONTROL_PREFIX[1:]),))
-        # Reading a large cassette takes a while, and streams must not wait for it.
-        page = await asyncio.to_thread(
-            self._page,
-            target.removeprefix(CONTROL_PREFIX),
-            [_live(session) for session in self._sessions.all()],
-            request.fields.get("If-None-Match"),
-        )
+        page = await self._page(target.removeprefix(CONTROL_PREFIX), request)
         if page is None:
             return None
         return Answer.of(page.status, page.body, page.content_type, page.headers)
 
-    def _page(
-        self, target: str, sessions: Sequence[LiveSession], if_none_match: str | None
-    ) -> Page | None:
-        with self._making:
-            if self._viewer is None:  # a proxy that nobody looks at starts without it
-                from wiretape.viewer.routes import Viewer  # noqa: PLC0415  as said
-                from wiretape.viewer.shelf import Shelf  # noqa: PLC0415
+    async def _page(self, target: str, request: Request) -> Page | None:
+        name = file_name(target.partition("?")[0])
+        if name is not None:
+            # At once, whatever cassette is being read for others.
+            return await asyncio.to_thread(file_page, name, request.fields.get("If-None-Match"))
+        sessions = [_live(session) for session in self._sessions.all()]
+        return await self._aside.do(partial(self._data, target, sessions))
 
-                self._viewer = Viewer(Shelf(self._directory, self._given))
-        return self._viewer.answer(target, sessions, if_none_match)
+    def _data(self, target: str, sessions: Sequence[LiveSession]) -> Page | None:
+        if self._viewer is None:  # a proxy that nobody looks at starts without it
+            from wiretape.viewer.routes import Viewer  # noqa: PLC0415  as said
+            from wiretape.viewer.shelf import Shelf  # noqa: PLC0415
+
+            self._viewer = Viewer(Shelf(self._directory, self._given))
+        return self._viewer.answer(target, sessions)
+
+
+class Aside:
+    """Does one thing after the other in a thread, which is there while there is something to do.
+
+    Reading a large cassette takes many seconds. The event loop's own threads are for those who
+    begin sessions and connections: they would wait for one. The threads of an executor are waited
+    for when the interpreter ends: so would whoever stops the proxy.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[Callable[[], None]] = deque()
+        self._busy = False
+        self._changing = threading.Lock()
+
+    async def do(self, work: Callable[[], T]) -> T:
+        """What comes of some work. Who is cancelled while waiting for others has it not done."""
+        future: Future[T] = Future()
+        with self._changing:
+            self._waiting.append(partial(_settle, future, work))
+            if not self._busy:
+                threading.Thread(target=self._run, name="wiretape-viewer", daemon=True).start()
+                self._busy = True
+        return await asyncio.wrap_future(future)
+
+    def _run(self) -> None:
+        while True:
+            with self._changing:
+                if not self._waiting:
+                    self._busy = False
+                    return
+                settle = self._waiting.popleft()
+            settle()
+
+
+def _settle(future: Future[T], work: Callable[[], T]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        future.set_result(work())
+    except BaseException as error:  # noqa: BLE001  it is for whoever waits
+        future.set_exception(error)
 
 
 def _live(session: Session) -> LiveSession:

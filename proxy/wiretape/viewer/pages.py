@@ -28,7 +28,7 @@ GUARDS: Headers = (
 )
 """What every answer carries: nothing but the page's own files runs, and no other site reads it."""
 
-INDEX = "index.html"
+_INDEX = "index.html"
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -36,6 +36,7 @@ _TYPES = {
     ".svg": "image/svg+xml",
 }
 _FOLDER = "page"
+_AT = f"{_FOLDER}/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,20 @@ def bytes_page(content: bytes) -> Page:
     return Page(200, "application/octet-stream", content, (*GUARDS, *fields))
 
 
+def file_name(path: str) -> str | None:
+    """Which of the page's files stands at a path below `/_wiretape/`; None if none can."""
+    if path and not path.startswith(_AT):
+        return None
+    return path.removeprefix(_AT) or _INDEX
+
+
 def file_page(name: str, if_none_match: str | None = None) -> Page | None:
-    """One of the page's files; None if there is none of this name."""
+    """One of the page's files; None if there is none of this name.
+
+    Args:
+        name: as `file_name` gives it.
+        if_none_match: the header field.
+    """
     content = _files().get(name)
     if content is None:
         return None

@@ -1,20 +1,18 @@
-"""The viewer: paths below `/_wiretape/` to answers. Reads cassettes; changes nothing.
+"""The viewer's data: paths below `/_wiretape/` to answers. Reads cassettes; changes nothing.
 
-    (nothing)                                      the page
-    page/FILE                                      its scripts and styles
     cassettes                                      what there is, and which sessions are open
     cassettes/NAME?since=VERSION                   its lanes, as `lane` has them; changed ones only
     cassettes/NAME/interactions/N                  headers and the request's body
     cassettes/NAME/interactions/N/chunks/I         a chunk's bytes; ?limit=BYTES
     diff?a=NAME&b=NAME                             what changed in behaviour, as `diff --json`
 
-A `/` in NAME is written `%2F`. An answer may take long: call it in a thread of its own.
+A `/` in NAME is written `%2F`. An answer may take long, and readings grow: have all made in one
+thread, and that not the event loop's.
 """
 
 from __future__ import annotations
 
 import re
-import threading
 from collections import OrderedDict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -24,14 +22,7 @@ from wiretape.analysis.diff import diff
 from wiretape.analysis.printable import cut
 from wiretape.cassette.library import PART_SUFFIX
 from wiretape.errors import CassetteNotFoundError, WiretapeError
-from wiretape.viewer.pages import (
-    INDEX,
-    Page,
-    bytes_page,
-    error_page,
-    file_page,
-    json_page,
-)
+from wiretape.viewer.pages import Page, bytes_page, error_page, json_page
 from wiretape.viewer.reading import NoSuchPartError, Reading
 from wiretape.viewer.shelf import State
 
@@ -57,7 +48,7 @@ def _utc_now() -> datetime:
 
 
 class Viewer:
-    """Answers for the page and the data that it shows.
+    """Answers with the data that the page shows.
 
     Args:
         shelf: what it may show.
@@ -68,33 +59,25 @@ class Viewer:
         self._shelf = shelf
         self._clock = clock
         self._readings: OrderedDict[Path, Reading] = OrderedDict()
-        # Answers are made in threads, and readings grow.
-        self._lock = threading.Lock()
 
-    def answer(
-        self, target: str, sessions: Sequence[LiveSession], if_none_match: str | None = None
-    ) -> Page | None:
+    def answer(self, target: str, sessions: Sequence[LiveSession]) -> Page | None:
         """The answer to a GET; None if the path is none of the viewer's.
 
         Args:
             target: path and query, without `/_wiretape/`.
             sessions: those that are open now.
-            if_none_match: the header field.
         """
         path, _, query = target.partition("?")
-        if not path or path.startswith("page/"):
-            return file_page(path.removeprefix("page/") or INDEX, if_none_match)
         found = _ENDPOINT.fullmatch(path)
         if found is None:
             return None
         given = {name: values[-1] for name, values in parse_qs(query).items()}
-        with self._lock:
-            try:
-                return self._endpoint(found, given, sessions)
-            except (CassetteNotFoundError, NoSuchPartError) as error:
-                return error_page(404, str(error))
-            except WiretapeError as error:
-                return error_page(422, str(error))
+        try:
+            return self._endpoint(found, given, sessions)
+        except (CassetteNotFoundError, NoSuchPartError) as error:
+            return error_page(404, str(error))
+        except WiretapeError as error:
+            return error_page(422, str(error))
 
     def _endpoint(
         self, found: re.Match[str], given: dict[str, str], sessions: Sequence[LiveSession]

@@ -17,7 +17,7 @@ from wiretape.cassette.journal import Journal
 from wiretape.cassette.writer import cassette_text, entry_text
 from wiretape.core.model import Body, Cassette, Chunk, End, Entry, Outcome, Request, Response
 from wiretape.viewer.live import LiveSession
-from wiretape.viewer.pages import CONTENT_SECURITY_POLICY, GUARDS, Page
+from wiretape.viewer.pages import CONTENT_SECURITY_POLICY, GUARDS, Page, file_name, file_page
 from wiretape.viewer.routes import Viewer
 from wiretape.viewer.shelf import Shelf
 
@@ -58,7 +58,8 @@ def viewer(tmp_path: Path) -> Viewer:
 
 
 def get(viewer: Viewer, target: str, *sessions: LiveSession) -> Page:
-    page = viewer.answer(target, sessions)
+    name = file_name(target)
+    page = viewer.answer(target, sessions) if name is None else file_page(name)
     assert page is not None
     return page
 
@@ -105,19 +106,25 @@ def test_the_page_has_no_way_to_make_markup_of_text():
     assert not re.search(rf"{ways}|style=|<script>", (PAGE / "index.html").read_text("utf-8"))
 
 
-def test_a_file_that_the_browser_has_is_not_sent_again(viewer: Viewer):
-    tag = dict(get(viewer, "page/app.js").headers)["ETag"]
-    again = viewer.answer("page/app.js", (), tag)
+def test_a_file_that_the_browser_has_is_not_sent_again():
+    page = file_page("app.js")
+    assert page is not None
+    again = file_page("app.js", dict(page.headers)["ETag"])
     assert again is not None
     assert (again.status, again.body) == (304, b"")
 
 
-@pytest.mark.parametrize(
-    "target", ["health", "page/../pages.py", "page/", "nosuch", "cassettes/a/b"]
-)
+@pytest.mark.parametrize("target", ["health", "nosuch", "pages.py", "cassettes/a/b"])
 def test_what_is_not_the_viewers_is_left_alone(viewer: Viewer, target: str):
-    page = viewer.answer(target, ())
-    assert page is None or target == "page/"
+    assert file_name(target) is None
+    assert viewer.answer(target, ()) is None
+
+
+@pytest.mark.parametrize("path", ["page/../pages.py", "page/nosuch.js", "page/__init__.py"])
+def test_a_file_that_is_not_the_pages_is_not_given(path: str):
+    name = file_name(path)
+    assert name is not None
+    assert file_page(name) is None
 
 
 def test_the_list_has_cassettes_recordings_and_sessions(viewer: Viewer, tmp_path: Path):
