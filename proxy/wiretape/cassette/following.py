@@ -1,11 +1,15 @@
 """A recording read while it goes on: at each look only what has come since the last one.
 
-Knows that a `.part` only grows, and by whole entries but for the last; never writes to it.
+Knows that a `.part` grows, and by whole entries but for the last; never writes to it. Entries are
+also written again where they stand, when a secret shows itself late or the rest of a request has
+come: `stands` tells whether that befell any that was read.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from wiretape.cassette.loader import cassette_name, read_bytes, read_torn
@@ -15,6 +19,7 @@ from wiretape.core.model import EMPTY_BODY, Cassette, Entry, Request, Response
 from wiretape.errors import CassetteError, CassetteNotFoundError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _BLOCK = 1 << 20
@@ -36,12 +41,15 @@ class Following:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        mended = read_torn(read_bytes(path), path)
+        content = read_bytes(path)
+        mended = read_torn(content, path)
         head = mended.document.head
         self.cassette = Cassette(cassette_name(path), head.recorded, head.upstream, ())
-        self.size = mended.length
+        self.size = 0
+        self._digest = hashlib.sha256()
+        self._take(content, mended.length)
         self._new: list[Entry] = mended.document.timeline.entries
-        self._taken = 0
+        self._given = 0
         self._stages: dict[int, Stage] = {}
         self._note(mended.document.timeline.stages)
         # What goes on behind an indent cannot be read apart from what it goes on with.
@@ -56,11 +64,23 @@ class Following:
         """
         entries, self._new = self._new, []
         entries += self._read() if self._apart else self._read_again()
-        self._taken += len(entries)
+        self._given += len(entries)
         return entries
 
+    def stands(self) -> bool:
+        """Whether what has been taken still stands in the file; else it is to be read anew.
+
+        Raises:
+            CassetteNotFoundError: the recording has ended: the file has its final name.
+            CassetteError: it cannot be read.
+        """
+        digest = hashlib.sha256()
+        for block in _blocks(self.path, 0, self.size):
+            digest.update(block)
+        return digest.digest() == self._digest.digest()
+
     def _read(self) -> list[Entry]:
-        content = _read_from(self.path, self.size)
+        content = b"".join(_blocks(self.path, self.size))
         if b"\n" not in content:
             return []
         # By itself the new text speaks of requests that nobody made, so they stand before it.
@@ -69,7 +89,7 @@ class Following:
             Cassette("", self.cassette.recorded, self.cassette.upstream, before)
         ).encode()
         mended = read_torn(opening + content, self.path)
-        self.size += mended.length - len(opening)
+        self._take(content, mended.length - len(opening))
         self._note(mended.document.timeline.stages)
         return mended.document.timeline.entries[len(before) :]
 
@@ -78,8 +98,12 @@ class Following:
         if len(content) <= self.size:
             return []
         mended = read_torn(content, self.path)
-        self.size = mended.length
-        return mended.document.timeline.entries[self._taken :]
+        self._take(content[self.size :], mended.length - self.size)
+        return mended.document.timeline.entries[self._given :]
+
+    def _take(self, content: bytes, length: int) -> None:
+        self._digest.update(memoryview(content)[:length])
+        self.size += length
 
     def _note(self, stages: dict[int, Stage]) -> None:
         self._stages |= stages
@@ -97,7 +121,7 @@ class Following:
         return tuple(entries)
 
 
-def _read_from(path: Path, offset: int) -> bytes:
+def _blocks(path: Path, offset: int, end: int = sys.maxsize) -> Iterator[bytes]:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -105,10 +129,8 @@ def _read_from(path: Path, offset: int) -> bytes:
     except OSError as error:
         raise CassetteError(path, f"cannot be read: {error.strerror}") from error
     try:
-        blocks = []
-        while block := os.pread(descriptor, _BLOCK, offset):
-            blocks.append(block)
+        while block := os.pread(descriptor, min(_BLOCK, end - offset), offset):
+            yield block
             offset += len(block)
-        return b"".join(blocks)
     finally:
         os.close(descriptor)

@@ -86,6 +86,14 @@ class Reading:
             self._cassette = load(shelved.path)
             self._take(self._cassette.entries)
 
+    def stands(self) -> bool:
+        """Whether what was read still stands there; no longer, where a recording wrote it again.
+
+        Raises:
+            CassetteError: the recording has ended, or cannot be read.
+        """
+        return self._following is None or self._following.stands()
+
     def grow(self) -> None:
         """Take what has been recorded since the last call.
 

@@ -129,7 +129,7 @@ class Viewer:
     def _reading(self, name: str) -> Reading:
         shelved = self._shelf.find(name)
         reading = self._readings.pop(shelved.path, None)
-        if reading is None or not _same(reading.shelved, shelved):
+        if reading is None or not _same(reading.shelved, shelved) or not reading.stands():
             reading = Reading(shelved)
         reading.grow()
         self._readings[shelved.path] = reading
@@ -139,11 +139,11 @@ class Viewer:
 
 
 def _same(before: Shelved, now: Shelved) -> bool:
-    """Whether a file is still the one that was read, for all that it may have grown."""
+    """Whether a file is still the one that was read; a recording looks for changes itself."""
     if before.state is not now.state or before.inode != now.inode:
         return False
     if now.state is State.RECORDING:
-        return before.size <= now.size
+        return True
     return (before.size, before.modified_s) == (now.size, now.modified_s)
 
 

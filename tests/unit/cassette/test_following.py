@@ -9,8 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wiretape.cassette import following, loader
+from wiretape.cassette.continuation import indented
 from wiretape.cassette.following import Following
 from wiretape.cassette.loader import load
+from wiretape.cassette.torn import Mended
 from wiretape.cassette.writer import entry_text, header_text
 from wiretape.core.model import Body, Chunk, End, Outcome, Request, Response
 from wiretape.errors import CassetteNotFoundError
@@ -45,6 +48,7 @@ def test_looks_at_any_moment_add_up_to_the_whole(tmp_path_factory, cuts):
         seen += following.entries()
         whole = load(path).entries
         assert tuple(seen) == whole
+        assert following.stands()
     path.write_bytes(TEXT)
     seen += following.entries()
     assert tuple(seen) == ENTRIES
@@ -53,13 +57,41 @@ def test_looks_at_any_moment_add_up_to_the_whole(tmp_path_factory, cuts):
     assert following.entries() == []
 
 
-def test_only_what_is_new_is_read(tmp_path: Path):
+def test_only_what_is_new_is_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = tmp_path / "a.yaml.part"
     path.write_bytes(TEXT)
-    following = Following(path)
-    following.entries()
-    path.write_bytes(b"?" * len(TEXT) + entry_text(End(3, 19, Outcome.COMPLETE)).encode())
-    assert following.entries() == [End(3, 19, Outcome.COMPLETE)]
+    follower = Following(path)
+    follower.entries()
+    parsed: list[bytes] = []
+
+    def read_torn(content: bytes, path: Path) -> Mended:
+        parsed.append(content)
+        return loader.read_torn(content, path)
+
+    monkeypatch.setattr(following, "read_torn", read_torn)
+    with path.open("ab") as file:
+        file.write(entry_text(End(3, 19, Outcome.COMPLETE)).encode())
+    assert follower.entries() == [End(3, 19, Outcome.COMPLETE)]
+    (only,) = parsed
+    assert b"chunk" not in only
+
+
+@pytest.mark.parametrize("indent", ["", "  "])
+def test_an_entry_that_is_written_again_where_it_stands_is_noticed(tmp_path: Path, indent: str):
+    path = tmp_path / "a.yaml.part"
+    entries = "".join(map(entry_text, ENTRIES[:7]))
+    content = TEXT[:HEAD] + indented(entries, indent).encode()
+    path.write_bytes(content)
+    follower = Following(path)
+    follower.entries()
+    assert follower.stands()
+    path.write_bytes(content.replace(b"it''s", b"XX''s"))
+    assert not follower.stands()
+    again = Following(path)
+    assert again.entries()[5] == Chunk(1, 13, b'data: {"XX\'s": "\xc3\xa9"}\n\ndata: [DONE]\n\n')
+    assert again.stands()
+    path.write_bytes(content[:-1])
+    assert not again.stands()
 
 
 def test_entries_behind_an_indent_are_followed_too(tmp_path: Path):

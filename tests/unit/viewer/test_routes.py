@@ -200,6 +200,24 @@ def test_a_recording_is_given_in_what_has_changed(viewer: Viewer, tmp_path: Path
     assert (ended["name"], ended["state"], ended["whole"]) == ("live", "recorded", True)
 
 
+def test_what_a_recording_has_written_again_is_no_longer_shown(viewer: Viewer, tmp_path: Path):
+    journal = Journal.create(tmp_path / "live.yaml", NOON, "http://x")
+    for entry in ENTRIES[:2]:
+        journal.write(entry_text(entry))
+    position, said = journal.bytes_written, entry_text(ENTRIES[2])
+    journal.write(said)
+    before = read(viewer, "cassettes/live.yaml.part")
+    assert before["lanes"][0]["spans"][0][2] == "Hel"
+    journal.rewrite(position, said, said.replace("Hel", "RED"))
+    after = read(viewer, f"cassettes/live.yaml.part?since={before['version']}")
+    assert after["whole"]
+    assert after["lanes"][0]["spans"][0][2] == "RED"
+    assert b"RED" in get(viewer, "cassettes/live.yaml.part/interactions/1/chunks/0").body
+    same = read(viewer, f"cassettes/live.yaml.part?since={after['version']}")
+    assert (same["whole"], same["lanes"], same["version"]) == (False, [], after["version"])
+    journal.close()
+
+
 def test_a_cassette_that_was_written_anew_is_read_anew(viewer: Viewer, tmp_path: Path):
     path = put(tmp_path, "a")
     before = read(viewer, "cassettes/a")
