@@ -6,11 +6,12 @@ Knows files of the package and header fields; nothing of cassettes.
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
+
+from wiretape.viewer.encoding import encoded
 
 if TYPE_CHECKING:
     from wiretape.core.model import Headers
@@ -54,10 +55,9 @@ class Page:
 
 
 def json_page(status: int, payload: Any) -> Page:
-    """An answer in JSON, which no cache keeps."""
-    body = json.dumps(payload, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    encoded = body.encode("utf-8", "backslashreplace")
-    return Page(status, "application/json", encoded, (*GUARDS, ("Cache-Control", "no-store")))
+    """An answer in JSON, which no cache keeps; `payload` is as for `encoded`."""
+    fields = (*GUARDS, ("Cache-Control", "no-store"))
+    return Page(status, "application/json", encoded(payload), fields)
 
 
 def error_page(status: int, message: str) -> Page:

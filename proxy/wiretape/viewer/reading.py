@@ -5,6 +5,7 @@ Knows files and entries; how a lane looks is for `lane`.
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -17,6 +18,7 @@ from wiretape.cassette.following import Following
 from wiretape.cassette.loader import load
 from wiretape.core.model import Chunk, End, Interaction, Request, Response
 from wiretape.errors import WiretapeError
+from wiretape.viewer.encoding import encoded
 from wiretape.viewer.lane import PARTS, lane
 from wiretape.viewer.shelf import State
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
     from wiretape.core.model import Cassette, Entry
     from wiretape.viewer.shelf import Shelved
+
+_VERSION = re.compile(r"[0-9]{1,18}")
 
 
 class NoSuchPartError(WiretapeError):
@@ -38,7 +42,8 @@ class _Draft:
 
     Attributes:
         version: of the reading in which it last changed.
-        drawn: its lane, once it has been asked for.
+        asked: the transcript of its request alone, once places have been looked for.
+        drawn: its lane in JSON, once it has been asked for.
     """
 
     request: Request
@@ -46,8 +51,8 @@ class _Draft:
     response: Response | None = None
     chunks: list[Chunk] = field(default_factory=list)
     end: End | None = None
-    read: Transcript | None = None
-    drawn: dict[str, Any] | None = None
+    asked: Transcript | None = None
+    drawn: bytes | None = None
 
     def interaction(self) -> Interaction:
         return Interaction(
@@ -106,7 +111,7 @@ class Reading:
             self._take(entries)
 
     def json(self, since: str, now: datetime) -> dict[str, Any]:
-        """The cassette as JSON values, with those lanes alone that have changed.
+        """The cassette as JSON values, with those lanes alone that have changed, encoded each.
 
         `now` is where it stands, in microseconds since the session began; null unless it is being
         recorded. `whole` says that every lane is there.
@@ -117,9 +122,10 @@ class Reading:
             now: the wall clock.
         """
         mark, _, given = since.partition(".")
-        seen = int(given) if mark == self._mark and given.isdecimal() else 0
+        known = mark == self._mark and _VERSION.fullmatch(given)
+        seen = int(given) if known and int(given) <= self._version else 0
         drafts = [draft for draft in self._drafts.values() if draft.version > seen]
-        self._read(drafts)
+        self._find_places()
         elapsed = now - self._cassette.recorded
         return {
             "name": self.shelved.name,
@@ -172,7 +178,7 @@ class Reading:
                 continue
             draft = self._drafts[entry.interaction]
             draft.version = self._version = version
-            draft.read = draft.drawn = None
+            draft.drawn = None
             if isinstance(entry, Chunk):
                 draft.chunks.append(entry)
             elif isinstance(entry, Response):
@@ -180,16 +186,22 @@ class Reading:
             else:
                 draft.end = entry
 
-    def _read(self, drafts: list[_Draft]) -> None:
-        for draft in drafts:
-            if draft.read is None:
-                draft.read = transcript(draft.interaction())
-        if len(self._places) < len(self._drafts):
-            read = [draft.read for draft in self._drafts.values() if draft.read is not None]
-            self._places = places(read)
+    def _find_places(self) -> None:
+        if len(self._places) == len(self._drafts):
+            return
+        asked = []
+        for draft in self._drafts.values():
+            if draft.asked is None:
+                request = draft.request
+                draft.asked = transcript(
+                    Interaction(request.interaction, request, None, (), None, ())
+                )
+            asked.append(draft.asked)
+        self._places = places(asked)
 
-    def _lane(self, draft: _Draft) -> dict[str, Any]:
+    def _lane(self, draft: _Draft) -> bytes:
+        # A transcript takes many times what its lane does, so that none is kept.
         if draft.drawn is None:
-            assert draft.read is not None  # noqa: S101  _read has seen to it
-            draft.drawn = lane(draft.read, self._places[draft.request.interaction])
+            place = self._places[draft.request.interaction]
+            draft.drawn = encoded(lane(transcript(draft.interaction()), place))
         return draft.drawn

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -13,6 +14,7 @@ from urllib.parse import quote
 import pytest
 
 import wiretape
+from wiretape.analysis.answer import Transcript
 from wiretape.cassette.journal import Journal
 from wiretape.cassette.writer import cassette_text, entry_text
 from wiretape.core.model import Body, Cassette, Chunk, End, Entry, Outcome, Request, Response
@@ -166,6 +168,45 @@ def test_a_cassette_has_lanes_with_chunks_and_spans(viewer: Viewer, tmp_path: Pa
     assert spans == [(0, "content", "Hel"), (1, "content", "lo"), (2, "finish", "stop")]
     assert lane["asked"] == [{"who": "user", "text": "Hi"}]
     assert lane["choices"][0]["finish"] == "stop"
+
+
+def test_a_large_cassette_is_never_encoded_all_at_once(
+    viewer: Viewer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    chunks = (Chunk(1, 200 + number, delta(f"word {number} ")) for number in range(5000))
+    put(tmp_path, "a", (*ENTRIES[:2], *chunks, ENTRIES[-1]))
+    sizes: list[int] = []
+    dumps = json.dumps
+
+    def measured(*values: Any, **options: Any) -> str:
+        text = dumps(*values, **options)
+        sizes.append(len(text))
+        return text
+
+    monkeypatch.setattr(json, "dumps", measured)
+    body = get(viewer, "cassettes/a").body
+    assert len(json.loads(body)["lanes"][0]["spans"]) == 5000
+    assert max(sizes) < len(body) / 4
+
+
+def test_what_a_lane_was_made_of_is_not_kept(viewer: Viewer, tmp_path: Path):
+    put(tmp_path, "a")
+    page = get(viewer, "cassettes/a")
+    gc.collect()
+    kept = [each for each in gc.get_objects() if type(each) is Transcript]
+    assert not [each for each in kept if each.events or each.spans]
+    again = get(viewer, "cassettes/a")
+    assert again.body == page.body
+
+
+@pytest.mark.parametrize("number", ["9", "9" * 5000, "-1", ""])
+def test_a_version_that_was_never_given_out_is_as_good_as_none(
+    viewer: Viewer, tmp_path: Path, number: str
+):
+    put(tmp_path, "a")
+    mark, _, _ = read(viewer, "cassettes/a")["version"].partition(".")
+    shown = read(viewer, f"cassettes/a?since={mark}.{number}")
+    assert (shown["whole"], len(shown["lanes"])) == (True, 1)
 
 
 def test_calls_are_laid_out_with_their_numbers_untouched(viewer: Viewer, tmp_path: Path):
