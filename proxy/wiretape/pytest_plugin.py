@@ -20,8 +20,9 @@ _MODES = ("replay", "once", "record", "new_episodes", "passthrough")
 _MARK = (
     "wiretape(name=None, *, mode=None, match=None, ignore=None, repeat=None, speed=None,"
     " order=None, order_timeout=None, upstream=None, secret_headers=None, redact=None,"
-    " keep_secrets=None, allow_unused=None):"
-    " run the test against its cassette; fail it if its LLM traffic is not as recorded"
+    " keep_secrets=None, allow_unused=None, allow_no_requests=None):"
+    " run the test against its cassette; fail it if its LLM traffic is not as recorded, or if no"
+    " request reaches the proxy"
 )
 _INI = {
     "wiretape_mode": ("string", "what tests do if no flag says otherwise (default: replay)"),
@@ -39,10 +40,12 @@ _INI = {
     "wiretape_redact": ("linelist", "regular expressions of secrets besides the well-known ones"),
     "wiretape_keep_secrets": ("bool", "leave secrets of well-known shapes as they are"),
     "wiretape_allow_unused": ("bool", "a recording that no request asked for is no failure"),
+    "wiretape_allow_no_requests": ("bool", "nor is it that no request reaches the proxy"),
 }
 
 _TAPING = pytest.StashKey["Taping"]()
-_ENDING = pytest.StashKey[Literal["passed", "skipped", "failed"]]()
+_Ending = Literal["begun", "passed", "skipped", "failed"]
+_ENDING = pytest.StashKey[_Ending]()
 _AMBIGUOUS = pytest.StashKey[bool]()
 
 
@@ -110,7 +113,7 @@ def _begin(item: pytest.Item) -> Taping:
         from wiretape.errors import WiretapeError  # noqa: PLC0415  not for every run
         from wiretape.testing.taping import Taping  # noqa: PLC0415  as above
 
-    item.stash[_ENDING] = "passed"
+    item.stash[_ENDING] = "begun"
     try:
         taping = item.stash[_TAPING] = Taping(item, ambiguous=item.stash.get(_AMBIGUOUS, False))
     except WiretapeError as error:
@@ -138,13 +141,22 @@ def pytest_runtest_makereport(
     """Where a test fails, say what its traffic has to do with it."""
     report = yield
     taping = item.stash.get(_TAPING, None)
-    if taping is not None and call.excinfo is not None and call.when != "teardown":
-        skipped = call.excinfo.errisinstance(pytest.skip.Exception)
-        item.stash[_ENDING] = "skipped" if skipped else "failed"
-        missed = "\n".join(taping.verdict().missed)
-        if missed and report.failed:
-            report.sections.append(("wiretape", missed))
+    if taping is not None and call.when != "teardown":
+        item.stash[_ENDING] = _ending(item.stash[_ENDING], call)
+        if report.failed:
+            verdict = taping.verdict()
+            # What failed in its set-up may have had no time to ask.
+            told = verdict.missed or (verdict.unreached if call.when == "call" else ())
+            if told:
+                report.sections.append(("wiretape", "\n".join(told)))
     return report
+
+
+def _ending(so_far: _Ending, call: pytest.CallInfo[None]) -> _Ending:
+    """What has become of a test after a phase of it; with --setup-only it never gets to pass."""
+    if call.excinfo is not None:
+        return "skipped" if call.excinfo.errisinstance(pytest.skip.Exception) else "failed"
+    return "passed" if call.when == "call" and so_far == "begun" else so_far
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)
@@ -162,14 +174,14 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
     return result
 
 
-def _judge(taping: Taping, ending: Literal["passed", "skipped", "failed"]) -> None:
+def _judge(taping: Taping, ending: _Ending) -> None:
     """Fail the test with what its traffic was, unless its own failure has said so already.
 
-    A test that did not run to its end need not have used all recordings.
+    A test that did not run to its end need not have used all recordings, nor asked anything.
     """
     verdict = taping.verdict()
     text = [*verdict.broken]
     text += verdict.missed if ending != "failed" else ()
-    text += verdict.unused if ending == "passed" else ()
+    text += verdict.unreached + verdict.unused if ending == "passed" else ()
     if text:
         pytest.fail("\n".join(text), pytrace=False)

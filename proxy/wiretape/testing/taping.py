@@ -49,6 +49,7 @@ _INI = (
     "redact",
     "keep_secrets",
     "allow_unused",
+    "allow_no_requests",
 )
 
 
@@ -72,6 +73,10 @@ class Taping:
         exists = self.cassette.exists()
         if wishes.mode is Mode.RECORD:
             _refuse_second_recording(item, self.cassette)
+        # Who passes all through has no cassette that something could be missing from.
+        self._allow_no_requests = (
+            wishes.allow_no_requests or wishes.mode is Mode.PASSTHROUGH or not _asks_itself(item)
+        )
         self._record_command = record_command(item, "record" if exists else "once", wishes)
         self._seen_from = item.config.invocation_params.dir
         self._summary: Summary | None = None
@@ -118,6 +123,7 @@ class Taping:
             summary,
             record_command=self._record_command,
             allow_unused=self._wishes.allow_unused,
+            allow_no_requests=self._allow_no_requests,
             seen_from=self._seen_from,
         )
 
@@ -151,6 +157,12 @@ class Taping:
             keeps_unanswered=True,  # where the test passes it is about that, as `end` knows
             record_command=self._record_command,
         )
+
+
+def _asks_itself(item: pytest.Item) -> bool:
+    """Whether a test is marked or names the fixture: another fixture may do so for any test."""
+    named = getattr(getattr(item, "_fixtureinfo", None), "initialnames", ())
+    return item.get_closest_marker("wiretape") is not None or "wiretape" in named
 
 
 def _refuse_second_recording(item: pytest.Item, cassette: Path) -> None:

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from wiretape.server.serve import Summary
 
 _LISTED = 10
+_UNREACHED = """\
+wiretape: no request reached the proxy: is the client made at import, before its base URL is set?
+  make it in the test or in a fixture, and give it no base URL of its own
+  if the test is to ask nothing: allow_no_requests=True in the wiretape mark, or\
+ wiretape_allow_no_requests = true in the ini file"""
+# What stands in a report of a session to which a request came.
+_SIGNS = ("in_flight", "recorded", "error", "used", "used_before", "misses", "missed_before")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +36,28 @@ class Verdict:
     Attributes:
         broken: recordings that could not be made or finished.
         missed: requests that no recording answered.
+        unreached: that no request came at all; then `unused` would only say so again.
         unused: recordings that no request asked for.
     """
 
     broken: tuple[str, ...]
     missed: tuple[str, ...]
+    unreached: tuple[str, ...]
     unused: tuple[str, ...]
 
     @property
     def text(self) -> str:
         """All of it."""
-        return "\n".join((*self.broken, *self.missed, *self.unused))
+        return "\n".join((*self.broken, *self.missed, *self.unreached, *self.unused))
 
 
 def verdict(
-    summary: Summary, *, record_command: str, allow_unused: bool, seen_from: Path
+    summary: Summary,
+    *,
+    record_command: str,
+    allow_unused: bool,
+    allow_no_requests: bool,
+    seen_from: Path,
 ) -> Verdict:
     """Judge what came of a test's sessions.
 
@@ -51,10 +65,13 @@ def verdict(
         summary: of the application that served the test.
         record_command: what records the test's cassette again.
         allow_unused: say nothing of recordings that were not used.
+        allow_no_requests: say nothing of it if no request came.
         seen_from: the folder that paths are told from.
     """
     reports = summary.reports
     replays = [report for report in reports if report["mode"] == Mode.REPLAY.value]
+    reached = summary.refused or summary.errors or any(map(_reached, reports))
+    unreached = not reached and not allow_no_requests
     return Verdict(
         tuple(f"wiretape: {text}" for text in summary.errors),
         (
@@ -65,12 +82,17 @@ def verdict(
                 if each["misses"] or each["missed_before"]
             ),
         ),
+        (_UNREACHED,) if unreached else (),
         tuple(
             _unused(unused, _holder(each, seen_from), record_command)
             for each in replays
-            if not allow_unused and (unused := never_used(each))
+            if not (allow_unused or unreached) and (unused := never_used(each))
         ),
     )
+
+
+def _reached(report: Mapping[str, Any]) -> bool:
+    return any(report[sign] for sign in _SIGNS)
 
 
 def _missed(report: Mapping[str, Any], holder: str) -> str:

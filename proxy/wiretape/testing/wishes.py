@@ -43,6 +43,7 @@ class Wishes:
         redact: regular expressions of other secrets.
         keep_secrets: leave secrets of well-known shapes as they are.
         allow_unused: a recording that is not used is no failure.
+        allow_no_requests: nor is it that nothing was asked of the proxy at all.
     """
 
     name: str | None
@@ -57,6 +58,7 @@ class Wishes:
     redact: tuple[str, ...]
     keep_secrets: bool
     allow_unused: bool
+    allow_no_requests: bool
 
 
 def gather(
@@ -96,6 +98,7 @@ def gather(
         redact=wish("redact"),
         keep_secrets=wish("keep_secrets"),
         allow_unused=wish("allow_unused"),
+        allow_no_requests=wish("allow_no_requests"),
     )
 
 
@@ -160,6 +163,7 @@ _DEFAULTS: dict[str, Any] = {
     "redact": (),
     "keep_secrets": False,
     "allow_unused": False,
+    "allow_no_requests": False,
 }
 _PARSERS: dict[str, Callable[[Any], Any]] = {
     "name": _cassette_name,
@@ -175,4 +179,5 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
     "redact": _texts,
     "keep_secrets": bool,
     "allow_unused": bool,
+    "allow_no_requests": bool,
 }

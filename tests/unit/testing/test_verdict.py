@@ -13,6 +13,10 @@ def report(mode: str = "replay", **changes: Any) -> dict[str, Any]:
     return {
         "mode": mode,
         "cassette": "/here/cassettes/a.yaml",
+        "in_flight": 0,
+        "recorded": 0,
+        "error": None,
+        "used": [asked(1)],
         "unused": [],
         "misses": [],
         "missed_before": 0,
@@ -36,11 +40,13 @@ def judge(
     errors: tuple[str, ...] = (),
     refused: tuple[str, ...] = (),
     allow_unused: bool = False,
+    allow_no_requests: bool = False,
 ) -> Verdict:
     return verdict(
         Summary(reports, (), errors, refused, failed=False),
         record_command=RECORD,
         allow_unused=allow_unused,
+        allow_no_requests=allow_no_requests,
         seen_from=Path("/here"),
     )
 
@@ -87,6 +93,33 @@ def test_unused_recordings_are_told_with_what_to_do_about_them():
 def test_unused_recordings_are_no_matter_where_that_is_allowed_or_new_ones_are_added():
     assert judge(report(unused=[asked(2)]), allow_unused=True).text == ""
     assert judge(report("new_episodes", unused=[asked(2)])).text == ""
+
+
+def test_where_nothing_was_asked_that_is_told_instead_of_what_was_not_used():
+    nothing = report(used=[], unused=[asked(2)])
+
+    said = judge(nothing, allow_unused=True)
+
+    assert said == judge(nothing) == judge(nothing, report(used=[]))
+    assert said.unused == ()
+    assert said.text.startswith("wiretape: no request reached the proxy: is the client made at")
+    assert judge().unreached == said.unreached
+    assert judge(nothing, allow_no_requests=True).text.startswith("wiretape: the test did not ask")
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        {"in_flight": 1},
+        {"recorded": 1},
+        {"error": "disk full"},
+        {"misses": [{"text": "no match", "suggestion": None}]},
+        {"missed_before": 1},
+        {"used_before": [asked(1)]},
+    ],
+)
+def test_whatever_came_of_a_request_it_reached_the_proxy(sign: dict[str, Any]):
+    assert judge(report(used=[], **sign), report(used=[])).unreached == ()
 
 
 def test_many_are_cut_short():
