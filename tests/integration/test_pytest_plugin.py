@@ -138,6 +138,23 @@ def test_what_was_recorded_once_replays_offline_until_the_prompt_changes(
     )
 
 
+def test_what_the_code_under_test_is_told_would_help_is_a_mark_and_no_flag_of_pytest(
+    pytester: pytest.Pytester, engine: Engine
+):
+    write(pytester, MARKED + "ask('What is for lunch on the 9th of May?')")
+    record(pytester, engine)
+
+    write(pytester, MARKED + "ask('What is for lunch on the 8th of May?')")
+    result = pytester.runpytest()
+
+    result.assert_outcomes(failed=1)
+    mark = "@pytest.mark.wiretape(ignore=['/messages/0/content'])"
+    errors = [line for line in result.outlines if line.startswith("E ") and "match: " in line]
+    assert errors
+    assert all(f"to make it match: {mark}; or record again: pytest " in line for line in errors)
+    assert "--ignore" not in result.stdout.str()
+
+
 def test_a_missing_cassette_is_a_failure_that_names_the_command_to_paste(
     pytester: pytest.Pytester, engine: Engine
 ):

@@ -64,14 +64,21 @@ class Miss:
     routes: tuple[tuple[str, int], ...] = ()
     suggestion: str | None = None
 
-    def text(self, describe: Callable[[Key], str], record: str | None = None) -> str:
+    def text(
+        self,
+        describe: Callable[[Key], str],
+        record: str | None = None,
+        spell: Callable[[str], str] = str,
+    ) -> str:
         """Explain the miss in a few lines, the most useful first.
 
         Args:
             describe: names a recording for people (`chat.yaml, request 3`).
             record: the command that records again, if the caller knows it.
+            spell: how the suggestion is written where it is no matter of flags.
         """
-        return "\n".join([*self._found(describe), *self._differing(), *self._helping(record)])
+        helping = self._helping(record, spell)
+        return "\n".join([*self._found(describe), *self._differing(), *helping])
 
     def to_json(self, describe: Callable[[Key], str] | None = None) -> dict[str, Any]:
         """The miss for the session report, as JSON values; `closest` a name or a key."""
@@ -119,8 +126,8 @@ class Miss:
             lines.append(f"  and {len(rest)} more: {names}")
         return lines
 
-    def _helping(self, record: str | None) -> list[str]:
+    def _helping(self, record: str | None, spell: Callable[[str], str]) -> list[str]:
         again = f"record again: {record}" if record else "record again"
         if self.suggestion:
-            return [f"to make it match: {self.suggestion}; or {again}"]
+            return [f"to make it match: {spell(self.suggestion)}; or {again}"]
         return [f"to have it answered, {again}"]

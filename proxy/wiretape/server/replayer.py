@@ -179,7 +179,8 @@ class Replayer:
         The words name the command that records what is missing.
         """
         found = self._matcher.miss(*self._asked(incoming, body))
-        text = found.text(self.describe, self._record_command)
+        spell = self._settings.spell_suggestion
+        text = found.text(self.describe, self._record_command, spell)
         self.missed += 1
         # What differs can be as long as the requests, so only what is told of it is kept.
         if len(self.misses) < _MISSES_KEPT:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wiretape.cassette.redaction import Redactor
 from wiretape.cassette.secrets import Secrets
@@ -11,6 +12,9 @@ from wiretape.core.addresses import DEFAULT_LISTEN, DEFAULT_UPSTREAM, Address, p
 from wiretape.core.matching import Rules
 from wiretape.core.model import Mode  # noqa: TC001  a field of a dataclass
 from wiretape.core.tempo import Order, Speed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 UPSTREAM_TIMEOUT_S = 3600.0
@@ -54,6 +58,7 @@ class Settings:
         keeps_unanswered: write a cassette, also in another's place, if no upstream ever answered.
         record_command: what records the default session's cassette again, for messages; None
             for `wiretape record`.
+        spell_suggestion: how flags that a miss suggests are written for who reads its text.
     """
 
     mode: Mode
@@ -83,6 +88,7 @@ class Settings:
     grace_s: float = 30.0
     strict: bool = False
     record_command: str | None = None
+    spell_suggestion: Callable[[str], str] = str
     keeps_unanswered: bool = False
 
     def redactor(self) -> Redactor:

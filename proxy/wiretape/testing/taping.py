@@ -23,7 +23,7 @@ from wiretape.server.background import Background
 from wiretape.server.session import Session
 from wiretape.server.settings import Settings
 from wiretape.testing.names import differ_in_case_alone, safe_name
-from wiretape.testing.verdict import Verdict, verdict
+from wiretape.testing.verdict import Verdict, as_mark, verdict
 from wiretape.testing.wishes import Wishes, gather
 
 if TYPE_CHECKING:
@@ -156,6 +156,7 @@ class Taping:
             grace_s=_GRACE_REPLAYING_S if wishes.mode is Mode.REPLAY else _GRACE_RECORDING_S,
             keeps_unanswered=True,  # where the test passes it is about that, as `end` knows
             record_command=self._record_command,
+            spell_suggestion=as_mark,
         )
 
 

@@ -25,6 +25,7 @@ wiretape: no request reached the proxy: is the client made at import, before its
   make it in the test or in a fixture, and give it no base URL of its own
   if the test is to ask nothing: allow_no_requests=True in the wiretape mark, or\
  wiretape_allow_no_requests = true in the ini file"""
+_MARKED = frozenset({"--match", "--ignore", "--repeat"})
 # What stands in a report of a session to which a request came.
 _SIGNS = ("in_flight", "recorded", "error", "used", "used_before", "misses", "missed_before")
 
@@ -97,14 +98,11 @@ def _reached(report: Mapping[str, Any]) -> bool:
 
 def _missed(report: Mapping[str, Any], holder: str) -> str:
     lines = [f"wiretape: the test asked for what {holder} does not hold:"]
-    misses = {miss["text"]: miss for miss in report["misses"]}
     times = Counter(miss["text"] for miss in report["misses"])
-    for text, miss in _some(misses.items()):
+    for text in _some(times):
         lines += (f"  {line}" for line in text.splitlines())
-        marked = as_mark(miss["suggestion"])
-        lines += [f"  as a mark: {marked}"] if marked else []
         lines += [f"  ({times[text]} times)"] if times[text] > 1 else []
-    lines += _more(len(misses))
+    lines += _more(len(times))
     if report["missed_before"]:
         lines.append(f"  {report['missed_before']} missed before it was rewound")
     for stall in report["stalls"][:_LISTED]:
@@ -129,13 +127,16 @@ def _unused(unused: Sequence[Mapping[str, Any]], holder: str, record_command: st
     )
 
 
-def as_mark(suggestion: str | None) -> str | None:
-    """What a miss suggests for the command line, as the mark's arguments; None if it is no flag."""
-    words = shlex.split(suggestion or "")
+def as_mark(suggestion: str) -> str:
+    """What a miss suggests for the command line, as the mark's arguments; else what it says.
+
+    pytest has an `--ignore` of its own.
+    """
+    words = shlex.split(suggestion)
     flags = list(zip(words[::2], words[1::2], strict=False))
-    if not flags or len(words) % 2 or any(flag not in {"--match", "--ignore"} for flag, _ in flags):
-        return None
-    arguments = [f'match="{value}"' for flag, value in flags if flag == "--match"]
+    if len(words) % 2 or any(flag not in _MARKED for flag, _ in flags):
+        return suggestion.replace("--redact", "redact=[...] in the mark")
+    arguments = [f'{flag[2:]}="{value}"' for flag, value in flags if flag != "--ignore"]
     ignored = [value for flag, value in flags if flag == "--ignore"]
     arguments += [f"ignore={ignored!r}"] if ignored else []
     return f"@pytest.mark.wiretape({', '.join(arguments)})"

@@ -30,6 +30,15 @@ def test_the_closest_recording_what_differs_and_what_would_help():
     )
 
 
+def test_what_would_help_is_spelt_as_its_reader_needs_it():
+    found = miss(closest=(0, 3), suggestion="--ignore /seed")
+
+    lines = found.text(named, spell=lambda flags: f"<{flags}>").splitlines()
+
+    assert lines[-1] == "to make it match: <--ignore /seed>; or record again"
+    assert found.to_json()["suggestion"] == "--ignore /seed"
+
+
 def test_only_the_first_few_differences_are_spelled_out():
     many = tuple(Difference(f"/f{number}", 1, 2) for number in range(12))
     lines = miss(closest=(0, 1), differences=many).text(named).splitlines()

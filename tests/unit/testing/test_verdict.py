@@ -56,7 +56,7 @@ def test_nothing_is_said_where_all_is_well():
 
 
 def test_a_miss_is_told_once_with_how_often_it_came_and_what_would_help():
-    miss = {"text": "no match\nrecord again", "suggestion": "--match tool-output --ignore /seed"}
+    miss = {"text": "no match\nrecord again"}
 
     said = judge(report(misses=[miss, miss]))
 
@@ -64,7 +64,6 @@ def test_a_miss_is_told_once_with_how_often_it_came_and_what_would_help():
         "wiretape: the test asked for what cassettes/a.yaml does not hold:\n"
         "  no match\n"
         "  record again\n"
-        "  as a mark: @pytest.mark.wiretape(match=\"tool-output\", ignore=['/seed'])\n"
         "  (2 times)"
     )
 
@@ -113,7 +112,7 @@ def test_where_nothing_was_asked_that_is_told_instead_of_what_was_not_used():
         {"in_flight": 1},
         {"recorded": 1},
         {"error": "disk full"},
-        {"misses": [{"text": "no match", "suggestion": None}]},
+        {"misses": [{"text": "no match"}]},
         {"missed_before": 1},
         {"used_before": [asked(1)]},
     ],
@@ -139,7 +138,22 @@ def test_refused_cassettes_count_as_missed_and_lost_recordings_as_broken():
 
 
 @pytest.mark.parametrize(
-    "suggestion", [None, "a base URL that ends in /v1", "--match", "--speed 4"]
+    ("suggestion", "mark"),
+    [
+        ("--match tool-output --ignore /seed", "match=\"tool-output\", ignore=['/seed']"),
+        ("--ignore /a --ignore '/b c' --repeat last", "repeat=\"last\", ignore=['/a', '/b c']"),
+    ],
 )
-def test_what_is_no_flag_becomes_no_mark(suggestion: str | None):
-    assert as_mark(suggestion) is None
+def test_what_a_miss_suggests_becomes_a_mark(suggestion: str, mark: str):
+    assert as_mark(suggestion) == f"@pytest.mark.wiretape({mark})"
+
+
+@pytest.mark.parametrize("suggestion", ["a base URL that ends in /v1", "--match", "--speed 4"])
+def test_what_the_mark_does_not_take_is_left_as_it_is(suggestion: str):
+    assert as_mark(suggestion) == suggestion
+
+
+def test_a_missing_redact_is_one_of_the_mark():
+    said = as_mark("the --redact that it was redacted with")
+
+    assert said == "the redact=[...] in the mark that it was redacted with"
