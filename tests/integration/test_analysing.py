@@ -28,7 +28,11 @@ def test_stats_count_over_directories_and_files(tmp_path: Path):
     shutil.copytree(NOTES, tmp_path / "cassettes")
     rows = list(csv.DictReader(io.StringIO(wiretape("stats", "--csv", cwd=tmp_path).stdout)))
     assert [(row["interactions"], row["outcomes"]) for row in rows] == [("3", "complete=3")]
-    assert "3 interactions in 3 cassettes" in wiretape("stats", cwd=tmp_path).stdout
+    piped = wiretape("stats", cwd=tmp_path).stdout
+    assert "3 interactions in 3 cassettes" in piped
+    assert [line for line in piped.splitlines() if line != line.rstrip()] == []
+    one = wiretape("stats", NOTES / "plain-answer.yaml").stdout
+    assert one.startswith("1 interaction in 1 cassette\n")
 
 
 def test_diff_says_what_changed_and_exits_by_it():

@@ -179,7 +179,7 @@ def test_check_finds_what_is_wrong(tmp_path: Path):
     assert wiretape("check", ".", cwd=tmp_path).stdout.count("yaml: ") == 3
     result = wiretape("check", "whole.yaml", "torn.yaml", "endless.yaml", cwd=tmp_path)
     assert result.returncode == 1
-    assert "whole.yaml: ok" in result.stdout
+    assert "whole.yaml: ok, 1 interaction, 2 chunks\n" in result.stdout
     result = wiretape("check", "nosuch.yaml", "endless.yaml", "none", cwd=tmp_path)
     assert result.returncode == 2
     assert "endless.yaml: interaction 1 has no end" in result.stdout
@@ -215,6 +215,16 @@ def test_the_demo_needs_no_network(tmp_path: Path):
     assert result.stdout.count("are the same") == 2
     assert 'run_command(command="ls")' in result.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_list_of_commands_fits_a_terminal_and_rerun_says_whom_it_asks():
+    commands = wiretape("--help", COLUMNS="80").stdout
+    assert "..." not in commands.partition("Commands:")[2]
+    assert max(map(len, commands.splitlines())) <= 80
+    assert len(commands.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()) == 17
+    rerun = " ".join(wiretape("rerun", "--help").stdout.split())
+    assert "Whom to ask. [default: the upstream that the cassette names]" in rerun
+    assert "OLLAMA_HOST" not in rerun
 
 
 def test_version_and_help():

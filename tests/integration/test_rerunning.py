@@ -69,6 +69,7 @@ async def test_takes_are_made_kept_and_compared(cassette: Path):
     assert load(cassette.parent / names[0]).upstream == upstream.url
     assert "2/3 ████████     run_command" in again.stdout
     assert "of 3: 2 with parallel calls" in again.stdout
+    assert [line for line in again.stdout.splitlines() if line != line.rstrip()] == []
 
 
 async def test_it_goes_on_where_it_was_stopped(cassette: Path):

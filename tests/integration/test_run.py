@@ -109,6 +109,18 @@ def test_a_strict_replay_that_nobody_asked_anything_fails(folder: Path):
     assert "name.yaml: line 2" in done.stderr
 
 
+async def test_what_is_new_and_what_was_replayed_each_have_a_line_of_wiretapes_own(folder: Path):
+    ask = f"{sys.executable} ask.py '{NAME}'; {sys.executable} ask.py Else?"
+    options = ("--mode", "new_episodes", "--cassette", "name", "--", "sh", "-c", ask)
+    async with scripted_upstream([OK]) as upstream:
+        done = await asyncio.to_thread(run, folder, *options, OLLAMA_HOST=upstream.url)
+
+    assert done.stderr.splitlines()[:2] == [
+        "wiretape: session name: recorded 1 interaction",
+        "wiretape: session name: 1 recorded, 1 used, 0 unused, 0 missed",
+    ]
+
+
 def test_several_processes_share_the_proxy(folder: Path):
     script = f"for i in 1 2 3 4; do {sys.executable} ask.py '{NAME}' & done; wait"
     options = ("--mode", "replay", "--cassette", "name", "--repeat", "loop", "--")

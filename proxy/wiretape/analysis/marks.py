@@ -19,6 +19,7 @@ from wiretape.core.model import Outcome
 
 if TYPE_CHECKING:
     from wiretape.analysis.answer import ToolCall, Transcript
+    from wiretape.core.model import Interaction
 
 STALL_US = 1_000_000
 """No gap shorter than this is a stall."""
@@ -81,6 +82,20 @@ def marks_of(transcript: Transcript) -> tuple[Mark, ...]:
         + _ending(transcript)
         + _splits(transcript)
     )
+
+
+def marks_told(transcript: Transcript) -> tuple[Mark, ...]:
+    """The same for people, to whom several stalls of one answer are one thing."""
+    marks = marks_of(transcript)
+    stalls = [mark for mark in marks if mark.kind is MarkKind.STALL]
+    if len(stalls) < 2:  # noqa: PLR2004  which stands for itself
+        return marks
+    chunks = tuple(sorted({chunk for mark in stalls for chunk in mark.chunks}))
+    longest_us = max(gap_us for _, gap_us in _stalled(transcript.interaction))
+    text = f"{len(stalls)} stalls, longest {longest_us / 1e6:.2f} s"
+    together = Mark(MarkKind.STALL, stalls[0].interaction, text, (), chunks)
+    told = [together if mark is stalls[0] else mark for mark in marks if mark not in stalls[1:]]
+    return tuple(told)
 
 
 def refines(earlier: ToolCall, later: ToolCall) -> bool:
@@ -171,21 +186,31 @@ def _chunks(*calls: ToolCall) -> tuple[int, ...]:
 
 def _stalls(transcript: Transcript) -> list[Mark]:
     interaction = transcript.interaction
+    return [
+        Mark(
+            MarkKind.STALL,
+            interaction.number,
+            f"a stall of {gap_us / 1e6:.2f} s after chunk {position + 1}",
+            (),
+            (position, position + 1)[: len(interaction.chunks) - position],
+        )
+        for position, gap_us in _stalled(interaction)
+    ]
+
+
+def _stalled(interaction: Interaction) -> list[tuple[int, int]]:
+    """After which chunks nothing came for unusually long, and for how long."""
     times = [chunk.at_us for chunk in interaction.chunks]
     if interaction.end and times:
         times.append(interaction.end.at_us)
     gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
     median = statistics.median(gaps) if len(gaps) > FEW_GAPS else None
-    found: list[Mark] = []
-    for position, gap in enumerate(gaps):
-        if gap <= STALL_US:
-            continue
-        usual = _others(gaps, position) if median is None else median
-        if gap > STALL_FACTOR * usual:
-            text = f"a stall of {gap / 1e6:.2f} s after chunk {position + 1}"
-            about = (position, position + 1)[: len(interaction.chunks) - position]
-            found.append(Mark(MarkKind.STALL, interaction.number, text, (), about))
-    return found
+    return [
+        (position, gap)
+        for position, gap in enumerate(gaps)
+        if gap > STALL_US
+        and gap > STALL_FACTOR * (_others(gaps, position) if median is None else median)
+    ]
 
 
 def _others(gaps: list[int], position: int) -> float:

@@ -42,6 +42,11 @@ def cut(text: str, longest: int) -> str:
     return f"{text[:longest]}… ({len(text) - longest:,} more characters)"
 
 
+def counted(count: int, noun: str, plural: str | None = None) -> str:
+    """How many there are: `1 chunk`, `2 chunks`, `3 entries`."""
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
+
+
 def seconds(duration_us: int) -> str:
     """A duration for people: `412 ms`, `1.20 s`, `75 s`."""
     if abs(duration_us) < 1_000_000:  # noqa: PLR2004 -- a second

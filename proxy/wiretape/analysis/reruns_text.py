@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from wiretape.analysis.events import compact_json
-from wiretape.analysis.printable import cut, seconds
-from wiretape.analysis.rows import Heading, safe_line
+from wiretape.analysis.printable import counted, cut, seconds
+from wiretape.analysis.rows import Heading, Unpadded, safe_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,8 +38,8 @@ _NAMES = {
 
 def reruns_text(reruns: Reruns) -> RenderableType:
     """Takes compared, as a rich renderable."""
-    noun = "take" if reruns.takes == 1 else "takes"
-    title = safe_line(reruns.cassette, "bold").append(f" · {reruns.takes} {noun}", "not bold")
+    takes = counted(reruns.takes, "take")
+    title = safe_line(reruns.cassette, "bold").append(f" · {takes}", "not bold")
     shown: list[RenderableType] = [Heading(title)]
     for question in reruns.questions:
         shown += [Text(), *_question(question)]
@@ -56,7 +56,8 @@ def _question(question: Question) -> Iterator[RenderableType]:
     if len(question.texts) > 1 or (question.texts and not question.texts[0].recorded):
         yield _counts("text", question.texts[:MOST_TEXTS], question.asked, _text)
         if len(question.texts) > MOST_TEXTS:
-            yield Text(f"   ({len(question.texts) - MOST_TEXTS} more texts)", "dim")
+            more = counted(len(question.texts) - MOST_TEXTS, "more text")
+            yield Text(f"   ({more})", "dim")
     for name, values in question.arguments.items():
         if len(values) > 1 or not values[0].recorded:
             yield _counts(name, values, question.asked, _value)
@@ -71,7 +72,7 @@ _WORDS = {
 }
 
 
-def _counts(name: str, seen: tuple[Seen, ...], of: int, shown: Callable[[Seen], Text]) -> Table:
+def _counts(name: str, seen: tuple[Seen, ...], of: int, shown: Callable[[Seen], Text]) -> Unpadded:
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, show_header=True)
     table.add_column("", width=2)
     table.add_column("takes", justify="right")
@@ -84,7 +85,7 @@ def _counts(name: str, seen: tuple[Seen, ...], of: int, shown: Callable[[Seen], 
             text.append("  as recorded", "green")
         bar = "█" * max(1, round(_BAR * count / max(1, of)))
         table.add_row("", f"{count}/{of}", Text(bar, "cyan"), text)
-    return table
+    return Unpadded(table)
 
 
 def _behaviour(seen: Seen) -> Text:
@@ -108,7 +109,7 @@ def _value(seen: Seen) -> Text:
     return safe_line(cut(compact_json(seen.value), LONGEST))
 
 
-def _times(measures: dict[str, Measure]) -> Table:
+def _times(measures: dict[str, Measure]) -> Unpadded:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     table.add_column("  ")
     for name in ("recorded", "min", "median", "max"):
@@ -118,7 +119,7 @@ def _times(measures: dict[str, Measure]) -> Table:
         if all(value is None for value in values):
             continue
         table.add_row(f"  {_NAMES[name]}", *(_figure(name, value) for value in values))
-    return table
+    return Unpadded(table)
 
 
 def _figure(name: str, value: float | None) -> str:

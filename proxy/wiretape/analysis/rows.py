@@ -15,7 +15,7 @@ from rich.text import Text
 from wiretape.analysis.printable import one_line, printable
 
 if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
 INDENT = 3
 LABEL = 10
@@ -98,4 +98,22 @@ class Heading:
             if position:
                 yield Segment(" " * INDENT)
             yield from line.render(console, end="")
+            yield Segment.line()
+
+
+@dataclass(frozen=True, slots=True)
+class Unpadded:
+    """Something that pads its lines, as a table does, without blanks at their ends."""
+
+    shown: RenderableType
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Lay it out in the width there is."""
+        for line in console.render_lines(self.shown, options, pad=False):
+            while line and not line[-1].text.rstrip(" "):
+                line.pop()
+            if line:
+                text, style, control = line.pop()
+                yield from line
+                yield Segment(text.rstrip(" "), style, control)
             yield Segment.line()

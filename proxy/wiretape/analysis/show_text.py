@@ -12,7 +12,7 @@ from rich.console import Group
 from rich.text import Text
 
 from wiretape.analysis.answer import GENERATING
-from wiretape.analysis.marks import MarkKind, marks_of
+from wiretape.analysis.marks import MarkKind, marks_told
 from wiretape.analysis.messages import call_line, message_lines
 from wiretape.analysis.printable import cut, raw_bytes, seconds
 from wiretape.analysis.rows import INDENT, LABEL, Heading, Row, safe, safe_line
@@ -183,7 +183,7 @@ class Timeline:
 
 
 def _marked(transcript: Transcript) -> Iterator[Row]:
-    for mark in marks_of(transcript):
+    for mark in marks_told(transcript):
         style = "bold red" if mark.kind in _SERIOUS else "bold yellow"
         yield Row("  look", safe(cut(mark.text, LONGEST_UNKNOWN)), style)
 

@@ -12,8 +12,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from wiretape.analysis.printable import seconds
-from wiretape.analysis.rows import safe_line
+from wiretape.analysis.printable import counted, seconds
+from wiretape.analysis.rows import Unpadded, safe_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 def stats_text(stats: Stats) -> RenderableType:
     """Three tables that fit 80 columns: endings, calls, times."""
-    noun = "cassette" if stats.cassettes == 1 else "cassettes"
-    count = sum(row.interactions for row in stats.rows)
-    title = Text(f"{count:,} interactions in {stats.cassettes:,} {noun}", "bold")
+    count = counted(sum(row.interactions for row in stats.rows), "interaction")
+    title = Text(f"{count} in {counted(stats.cassettes, 'cassette')}", "bold")
     if not stats.rows:
         return title
-    return Group(title, Text(), _endings(stats), Text(), _calls(stats), Text(), _times(stats))
+    tables = (_endings(stats), _calls(stats), _times(stats))
+    return Group(title, *(each for table in tables for each in (Text(), Unpadded(table))))
 
 
 def _table(*columns: str, left: tuple[str, ...] = ()) -> Table:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from wiretape.core.model import Cassette
 
 
-@click.command(cls=Configured)
+@click.command(cls=Configured, short_help="Count behaviour per model: endings, tool calls, times.")
 @click.argument("cassettes", nargs=-1, metavar="[CASSETTE]...")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values.")
@@ -50,7 +50,9 @@ def stats(cassettes: tuple[str, ...], directory: Path, *, as_json: bool, as_csv:
         print_rich(stats_text(counted))
 
 
-@click.command(cls=Configured)
+@click.command(
+    cls=Configured, short_help="Compare the behaviour in two cassettes; exit 1 if it changed."
+)
 @click.argument("a")
 @click.argument("b")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")

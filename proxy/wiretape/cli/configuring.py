@@ -127,6 +127,7 @@ config = Configured(
 
 
 @click.command(
+    short_help="Print the script that teaches a shell to complete commands.",
     epilog="\b\nTo install:\n" + "\n".join(f"  {line}" for line in _INSTALL.values()),
 )
 @click.argument("shell", type=click.Choice(_SHELLS))

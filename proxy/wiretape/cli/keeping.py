@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from wiretape.analysis.printable import counted
 from wiretape.cassette.cleaning import clean_file
 from wiretape.cassette.library import find_abandoned
 from wiretape.cassette.recover import recover as recover_part
@@ -16,7 +17,7 @@ from wiretape.cli.options import Configured
 from wiretape.errors import CassetteError, UsageError
 
 
-@click.command(cls=Configured)
+@click.command(cls=Configured, short_help="Finish the recordings that a crash left in a directory.")
 @click.argument("place", metavar="[DIR]", required=False)
 @shared.directory
 @shared.log_level
@@ -41,11 +42,14 @@ def recover(place: str | None, directory: Path) -> int:
         if recovered.path is None:
             click.echo(f"{part}: held no entry; removed")
         else:
-            click.echo(f"{part}: recovered as {recovered.path}, {recovered.entries} entries")
+            entries = counted(recovered.entries, "entry", "entries")
+            click.echo(f"{part}: recovered as {recovered.path}, {entries}")
     return status
 
 
-@click.command(cls=Configured)
+@click.command(
+    cls=Configured, short_help="Take secrets out of cassettes, in place; exit 1 if some stay."
+)
 @click.argument("cassettes", nargs=-1, required=True, metavar="CASSETTE...")
 @shared.directory
 @shared.secrets

@@ -225,12 +225,12 @@ listen = setting(
 )
 
 
-upstream = setting(
-    "--upstream",
-    type=Parsed("URL", parse_upstream),
-    default=None,
-    help=f"Whom to forward to.  [default: OLLAMA_HOST, else {DEFAULT_UPSTREAM}]",
-)
+def _upstream(help_text: str) -> Callable[[Command], Command]:
+    return setting("--upstream", type=Parsed("URL", parse_upstream), default=None, help=help_text)
+
+
+upstream = _upstream(f"Whom to forward to.  [default: OLLAMA_HOST, else {DEFAULT_UPSTREAM}]")
+upstream_asked = _upstream("Whom to ask.  [default: the upstream that the cassette names]")
 
 
 class Configured(click.Command):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wiretape.analysis.printable import counted
 from wiretape.cassette.cleaning import Leak, clean, leaks_in_text
 from wiretape.cassette.loader import load, loads, read_bytes
 from wiretape.cli import EXIT_FAILED
@@ -52,7 +53,9 @@ def show(cassette: str, directory: Path, *, as_json: bool, raw: bool) -> None:
         print_rich(show_text(loaded, raw=raw))
 
 
-@click.command(cls=Configured)
+@click.command(
+    cls=Configured, short_help="Check format, torn endings and secrets; exit 1 if it is wrong."
+)
 @click.argument("cassettes", nargs=-1, required=True, metavar="CASSETTE...")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 @shared.directory
@@ -80,10 +83,9 @@ def check(cassettes: tuple[str, ...], directory: Path, *, as_json: bool, **given
             for problem in result["problems"]:
                 click.echo(f"{result['path']}: {problem['text']}")
             if not result["problems"]:
-                click.echo(
-                    f"{result['path']}: ok, {result['interactions']} interactions,"
-                    f" {result['chunks']} chunks"
-                )
+                interactions = counted(result["interactions"], "interaction")
+                chunks = counted(result["chunks"], "chunk")
+                click.echo(f"{result['path']}: ok, {interactions}, {chunks}")
     if missing:  # which keeps nobody from reading what is wrong with the others
         raise UsageError("; ".join(map(str, missing)))
     return EXIT_FAILED if wrong else 0

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from wiretape.server.settings import Settings
 
 
-@click.command(cls=Configured)
+@click.command(
+    cls=Configured, short_help="Ask a live upstream a cassette's questions again and compare."
+)
 @click.argument("cassette")
 @click.option(
     "-n",
@@ -55,7 +57,7 @@ if TYPE_CHECKING:
     help="How many takes are made at once.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
-@shared.upstream
+@shared.upstream_asked
 @shared.directory
 @shared.secrets
 @shared.log_level

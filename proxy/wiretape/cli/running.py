@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wiretape.analysis.printable import counted
 from wiretape.cli import EXIT_FAILED, EXIT_STRICT
 from wiretape.cli import options as shared
 from wiretape.cli.child import SIGNALLED, Attendant
@@ -150,10 +151,14 @@ async def _run_shuffled(settings: Settings, call: _Call, count: int) -> int:
                 text = f"seed {seed} failed with status {status}; run it again with: {again}"
                 say(text, level="error", seed=seed, status=status, again=again)
     if not failed:
-        say(f"all {count} seeds passed")
+        say("the one seed passed" if count == 1 else f"all {count} seeds passed")
         return 0
     seeds = ", ".join(map(str, failed))
-    say(f"{len(failed)} of {count} seeds failed: {seeds}", level="error", failed=[*failed])
+    say(
+        f"{len(failed)} of {counted(count, 'seed')} failed: {seeds}",
+        level="error",
+        failed=[*failed],
+    )
     return next(iter(failed.values()))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -317,9 +318,12 @@ def finish(summary: Summary, *, strict: bool) -> int:
 def sum_up(summary: Summary, *, failed: bool) -> None:
     """Say what a proxy leaves behind: sessions, cassettes, errors."""
     for report in summary.reports:
-        lines = report_lines(report)
-        if lines:
-            say("\n".join(lines), level="error" if failed else "info", report=report)
+        lines = report_lines(report, strict=failed)
+        # What is indented belongs to the line before it.
+        said = re.split(r"\n(?! )", "\n".join(lines)) if lines else []
+        for position, text in enumerate(said, 1):
+            fields = {"report": report} if position == len(said) else {}
+            say(text, level="error" if failed else "info", **fields)
     if not summary.reports and not summary.refused:
         say("nothing was recorded, replayed or passed on")
     for text in summary.refused:

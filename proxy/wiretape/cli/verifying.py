@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@click.command(cls=Configured)
+@click.command(
+    cls=Configured, short_help="Replay through the proxy and compare; exit 1 if it differs."
+)
 @click.argument("cassette")
 @speed
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from wiretape.analysis.printable import counted
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 _LISTED = 10
+_UNUSED_LISTED = 3
 
 
-def report_lines(report: Mapping[str, Any]) -> list[str]:
+def report_lines(report: Mapping[str, Any], *, strict: bool = False) -> list[str]:
     """What came of a session, from its report as JSON; empty where nothing happened.
 
     Args:
         report: as `Session.report` gives it.
+        strict: what was not used is a failure: all of it is listed, and not the first few.
     """
     lines: list[str] = []
     name = report["session"]
     if report["recorded"]:
-        lines.append(f"session {name}: recorded {report['recorded']} interactions")
+        lines.append(f"session {name}: recorded {counted(report['recorded'], 'interaction')}")
     if report["error"]:
         lines.append(f"session {name}: recording stopped: {report['error']}")
     if report["used_before"]:
@@ -35,8 +39,10 @@ def report_lines(report: Mapping[str, Any]) -> list[str]:
     )
     if report["order"] is not None and report["order"].startswith("shuffle"):
         lines.append(f"  to have this order again: --order {report['order']}")
-    lines += _listed(report["misses"], _missed, report["misses_left_out"])
-    lines += _listed(never_used(report), lambda each: [f"unused: {_named(each)}"])
+    lines += _listed(report["misses"], _missed, left_out=report["misses_left_out"])
+    unused = never_used(report)
+    longest = len(unused) if strict else _UNUSED_LISTED
+    lines += _listed(unused, lambda each: [f"unused: {_named(each)}"], longest)
     lines += _listed(report["stalls"], _stalled)
     lines += _listed([each for each in report["divergences"] if each["differences"]], _diverged)
     return lines
@@ -78,8 +84,9 @@ def _named(each: Mapping[str, Any]) -> str:
 def _listed(
     items: Sequence[Mapping[str, Any]],
     words: Callable[[Mapping[str, Any]], list[str]],
+    longest: int = _LISTED,
     left_out: int = 0,
 ) -> list[str]:
-    lines = [f"  {line}" for each in items[:_LISTED] for line in words(each)]
-    more = len(items) + left_out - _LISTED
+    lines = [f"  {line}" for each in items[:longest] for line in words(each)]
+    more = len(items) + left_out - longest
     return [*lines, f"  and {more} more"] if more > 0 else lines

@@ -89,6 +89,16 @@ def test_no_line_is_wider_than_the_terminal_or_ends_in_blanks(width, raw):
         assert raw or line == line.rstrip()
 
 
+def test_several_stalls_of_one_answer_are_told_in_one_line():
+    talk = sse(*[chat_chunk({"content": "a"})] * 20, chat_chunk({}, "stop"))
+    times_us = [n * 10_000 + 2_000_000 * (n > 5) + 9_080_000 * (n > 9) for n in range(21)]
+
+    text = shown(entries(talk, times_us=times_us))
+
+    assert text.count("stall") == 1
+    assert "     look     2 stalls, longest 9.09 s\n" in text
+
+
 def test_raw_shows_every_entry_with_its_time_and_bytes():
     text = shown(entries([b"data: a\xff\n\n", b"\x1b[2J"], began_us=1_000_000), raw=True, width=100)
     assert "    1.010000  response    200\n" in text

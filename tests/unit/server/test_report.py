@@ -35,6 +35,7 @@ def test_what_was_recorded_is_counted_and_what_went_wrong_said():
         "session s: recorded 3 interactions",
         "session s: recording stopped: disk full",
     ]
+    assert report_lines(report(recorded=1)) == ["session s: recorded 1 interaction"]
 
 
 def test_everything_that_deserves_a_look_is_listed():
@@ -67,9 +68,22 @@ def test_everything_that_deserves_a_look_is_listed():
 
 
 def test_long_lists_are_cut():
-    lines = report_lines(report(interactions=50, unused=[named(n) for n in range(50)]))
+    missed = report(misses=[{"text": f"no match {n}"} for n in range(50)], misses_left_out=7)
+    lines = report_lines(missed)
     assert len(lines) == 12
-    assert lines[-1] == "  and 40 more"
+    assert lines[-1] == "  and 47 more"
+
+
+def test_of_what_was_not_used_a_few_are_named_and_all_where_that_is_a_failure():
+    unused = report(interactions=50, unused=[named(n) for n in range(50)])
+    assert report_lines(unused) == [
+        "session s: 50 recorded, 0 used, 50 unused, 0 missed",
+        "  unused: #0 POST /v1 in c",
+        "  unused: #1 POST /v1 in c",
+        "  unused: #2 POST /v1 in c",
+        "  and 47 more",
+    ]
+    assert len(report_lines(unused, strict=True)) == 51
 
 
 def test_a_shuffle_can_be_had_again():
