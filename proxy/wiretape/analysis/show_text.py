@@ -12,11 +12,13 @@ from rich.console import Group
 from rich.text import Text
 
 from wiretape.analysis.answer import GENERATING
+from wiretape.analysis.decoding import field_values
 from wiretape.analysis.marks import MarkKind, marks_told
 from wiretape.analysis.messages import call_line, message_lines
-from wiretape.analysis.printable import cut, raw_bytes, seconds
+from wiretape.analysis.parameters import parameters_text
+from wiretape.analysis.printable import counted, cut, raw_bytes, seconds
 from wiretape.analysis.rows import INDENT, LABEL, Heading, Row, safe, safe_line
-from wiretape.analysis.threads import Place, places
+from wiretape.analysis.threads import Place, places, repeated
 from wiretape.analysis.timeline import in_words, last_us, strip
 from wiretape.analysis.tokens import tokens_text
 from wiretape.analysis.transcript import transcripts
@@ -34,6 +36,7 @@ LONGEST_MESSAGE = 2000
 
 LONGEST_UNKNOWN = 400
 MOST_UNKNOWN = 5
+_DIGITS = 10
 _STYLES = {"system": "magenta", "developer": "magenta", "user": "green", "tool": "blue"}
 _SERIOUS = frozenset(
     {MarkKind.ERROR, MarkKind.BROKEN, MarkKind.CUT_OFF, MarkKind.INVALID_ARGUMENTS}
@@ -51,13 +54,19 @@ def show_text(cassette: Cassette, *, raw: bool = False) -> RenderableType:
     shown: list[RenderableType] = [_title(cassette)]
     shown += [Row("warning", safe(warning), "yellow", 0, 7) for warning in cassette.warnings]
     read = transcripts(cassette)
-    place = places(read)
+    place, same_as = places(read), repeated(read)
+    parameters: dict[int | None, str] = {}
     for transcript in read:
+        number = transcript.interaction.number
+        parameters[number] = parameters_text(transcript.question.body)
         shown += [Text(""), _head(transcript)]
         if raw:
             shown += _raw(transcript.interaction)
         else:
-            shown += _asked(transcript, place[transcript.interaction.number])
+            shown += _asked(transcript, place[number], same_as.get(number))
+            # A conversation that goes on does so with the same ones, most often.
+            if parameters[number] != parameters.get(place[number].earlier):
+                shown += _with(transcript, parameters[number])
             shown += _answered(transcript)
             shown += _measured(transcript)
             shown += _marked(transcript)
@@ -88,23 +97,41 @@ def _head(transcript: Transcript) -> Heading:
     return Heading(head)
 
 
-def _asked(transcript: Transcript, place: Place) -> Iterator[Row]:
+def _asked(transcript: Transcript, place: Place, same_as: int | None) -> Iterator[Row]:
     question = transcript.question
     left_out = place.shared + place.echoed
-    if left_out:
-        noun = "message" if left_out == 1 else "messages"
-        text = f"{left_out} earlier {noun}: see #{place.earlier}"
-        yield Row("", Text(f"({text})", "dim"))
+    said = []
+    if left_out and same_as is not None:
+        said.append(f"same request as #{same_as}")
+    elif left_out:
+        said.append(f"{counted(left_out, 'earlier message')}: see #{place.earlier}")
+    retry = _retry(transcript.interaction)
+    if retry:
+        said.append(f"retry {retry}")
+    if said:
+        yield Row("", Text(f"({', '.join(said)})", "dim"))
     for message in question.messages[left_out:]:
         for who, text in message_lines(message):
             yield _message(who, text)
     if question.tools and not left_out:
-        noun = "tool" if question.tools == 1 else "tools"
-        yield Row("", Text(f"({question.tools} {noun} offered)", "dim"))
+        yield Row("", Text(f"({counted(question.tools, 'tool')} offered)", "dim"))
     content = transcript.interaction.request.body.content
     if not question.messages and content:
         text = cut(content.decode(errors="backslashreplace"), LONGEST_UNKNOWN)
         yield Row("body", safe(text), "green")
+
+
+def _retry(interaction: Interaction) -> int:
+    """Which retry of its client's a request is; 0 where it is none, or does not say."""
+    counts = field_values(interaction.request.headers, "x-stainless-retry-count")
+    text = counts[0] if counts else ""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < _DIGITS else 0
+
+
+def _with(transcript: Transcript, parameters: str) -> Iterator[Row]:
+    """What was asked for besides; of a request without messages the body is shown as it is."""
+    if transcript.question.messages and parameters:
+        yield Row("with", safe_line(parameters, "dim"), "green")
 
 
 def _message(who: str, text: str) -> Row:

@@ -56,6 +56,19 @@ def places(transcripts: Iterable[Transcript]) -> dict[int, Place]:
     return found
 
 
+def repeated(transcripts: Iterable[Transcript]) -> dict[int, int]:
+    """Of interactions that ask what an earlier one asked, to the byte: the latest such one."""
+    known: dict[tuple[str, str, str], int] = {}
+    found: dict[int, int] = {}
+    for transcript in transcripts:
+        request = transcript.interaction.request
+        asked = (request.method, request.target, request.body.digest())
+        if asked in known:
+            found[request.interaction] = known[asked]
+        known[asked] = request.interaction
+    return found
+
+
 def digests(messages: Iterable[Any]) -> list[bytes]:
     """For each message, a digest of it and all before it; key order does not count."""
     chain: list[bytes] = []

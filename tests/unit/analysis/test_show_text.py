@@ -1,5 +1,6 @@
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -87,6 +88,34 @@ def test_no_line_is_wider_than_the_terminal_or_ends_in_blanks(width, raw):
     for line in text.splitlines():
         assert cell_len(line) <= width
         assert raw or line == line.rstrip()
+
+
+def test_parameters_are_shown_where_they_are_new():
+    warm = {**ASKED, "temperature": 0.7, "seed": 1}
+    more = {**warm, "messages": [SYSTEM, USER, ECHO, RESULT]}
+    text = shown(
+        entries(CALLS, asked=warm),
+        entries(TALK, asked=more, number=2, began_us=500_000),
+        entries(TALK, asked={**more, "seed": 2}, number=3, began_us=900_000),
+    )
+    _, first, second, third = text.split("\n#")
+    assert "(1 tool offered)\n   with       temperature=0.7, seed=1\n" in first
+    assert "with " not in second
+    assert "   with       temperature=0.7, seed=2\n" in third
+    assert "(4 earlier messages: see #2)\n" in third
+
+
+def test_a_request_that_comes_again_is_called_that_and_a_retry_if_its_client_says_so():
+    groups = [entries([], asked=ASKED, number=n, began_us=n * 100_000) for n in (1, 2, 3)]
+    for group, count in zip(groups, ("0", "x", "2"), strict=True):
+        group[0] = replace(group[0], headers=(("X-Stainless-Retry-Count", count),))
+    _, first, second, third = shown(*groups).split("\n#")
+    assert "(same" not in first
+    assert "retry" not in first + second
+    assert "              (same request as #1)\n" in second
+    assert "              (same request as #2, retry 2)\n" in third
+    other = shown(groups[0], entries([], asked={**ASKED, "model": "m"}, number=2, began_us=200_000))
+    assert "(2 earlier messages: see #1)" in other
 
 
 def test_several_stalls_of_one_answer_are_told_in_one_line():
