@@ -14,6 +14,7 @@ from urllib.parse import unquote_to_bytes
 
 from wiretape.core.closest import Shape
 from wiretape.core.conversation import Level, conversation_field, relaxed, uses_tools
+from wiretape.core.multipart import Multipart, boundary, split
 from wiretape.core.payload import content_coding, dump_json, parse_json, read_content
 from wiretape.core.pointer import remove
 
@@ -57,6 +58,12 @@ def canonical_query(target: str) -> bytes:
 def _normal_escape(escape: re.Match[str]) -> str:
     character = chr(int(escape[1], 16))
     return character if character in _UNRESERVED else escape[0].upper()
+
+
+@functools.lru_cache(maxsize=64)
+def _spelling(headers: Headers) -> tuple[str, str]:
+    """The content coding and the boundary. A client sends much the same fields every time."""
+    return content_coding(headers), boundary(headers)
 
 
 class Reading:
@@ -140,8 +147,8 @@ class Reading:
 
         Requests that are equal in this are equal at every level.
         """
-        coding = content_coding(self._headers)
-        return self._hash(b"verbatim", f"{coding}\0{self.body.digest()}")
+        coding, between = _spelling(self._headers)
+        return self._hash(b"verbatim", f"{coding}\0{between}\0{self.body.digest()}")
 
     def shape(self, level: Level) -> Shape:
         """The request's fingerprints, its conversation as `level` compares it."""
@@ -166,13 +173,24 @@ class Reading:
         return found
 
     def field_texts(self) -> dict[str, str]:
-        """The canonical text `"name":value` of each top-level field but the conversation."""
+        """The canonical text `"name":value` of each top-level field but the conversation.
+
+        Of a multipart body each part's name and digest.
+        """
         return self._fields if self.payload is not None else {}
 
     def _read(self) -> Payload:
         content = read_content(self._headers, self.body)
         if isinstance(content, str):
             return content
+        _, between = _spelling(self._headers)
+        multipart = split(content, between) if between else None
+        if multipart is not None:
+            self._fields = {
+                name: f"{name}:{hashlib.blake2b(part, digest_size=16).hexdigest()}"
+                for name, part in multipart.parts.items()
+            }
+            return multipart
         try:
             payload = parse_json(content)
         except ValueError:
@@ -207,6 +225,8 @@ class Reading:
             return self._hash(b"bytes", payload)
         if isinstance(payload, str):
             return self._hash(b"digest", payload)
+        if isinstance(payload, Multipart):
+            return self._hash(b"multipart", "\n".join(self._fields.values()))
         if isinstance(payload, list):
             return self._hash(b"json", self._fields[""])
         texts = self._fields

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from wiretape.core.conversation import Level, loosen, put, result_id, rounds, taken
 from wiretape.core.excerpt import excerpts, shown
-from wiretape.core.payload import ABSENT, dump_json
+from wiretape.core.multipart import Multipart, head_and_content
+from wiretape.core.payload import ABSENT, Absent, dump_json
 from wiretape.core.pointer import format_pointer
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from wiretape.core.canonical import Reading
     from wiretape.core.conversation import Item
+    from wiretape.core.payload import Payload
     from wiretape.core.pointer import Pointer
 
 MAX_DEPTH = 60
@@ -47,7 +49,8 @@ class Difference:
 
     Attributes:
         pointer: a JSON Pointer into the body, as received (as recorded for what was not
-            received), or `method`, `target` or `body` where that differs as a whole.
+            received), or `method`, `target` or `body` where that differs as a whole; `body: ` and
+            its name for a part of a multipart body.
         recorded: the recorded value, ABSENT if there is none.
         received: the live value, ABSENT if there is none.
     """
@@ -111,9 +114,40 @@ def differences(
         walk.compare(one, other, ())
     elif isinstance(one, list) and isinstance(other, list):
         walk.compare(one, other, ())
+    elif isinstance(one, Multipart) and isinstance(other, Multipart):
+        found += _between_parts(one.parts, other.parts)
     elif one != other:
-        found.append(Difference("body", one, other))
+        found.append(Difference("body", _told(one), _told(other)))
     return found
+
+
+def _between_parts(recorded: dict[str, bytes], received: dict[str, bytes]) -> list[Difference]:
+    found = []
+    for name in recorded | received:
+        one, other = recorded.get(name, ABSENT), received.get(name, ABSENT)
+        if one != other:
+            found.append(Difference(f"body: {name}", *_cut_down(one, other)))
+    if not found and list(recorded) != list(received):
+        found.append(Difference("body", list(recorded), list(received)))
+    return found[:MAX_DIFFERENCES]
+
+
+def _cut_down(one: bytes | Absent, other: bytes | Absent) -> tuple[bytes | Absent, bytes | Absent]:
+    """Two parts' contents alone, where their header fields agree."""
+    if isinstance(one, Absent) or isinstance(other, Absent):
+        return one, other
+    one_head, one_content = head_and_content(one)
+    other_head, other_content = head_and_content(other)
+    if one_head != other_head:
+        return one, other
+    if one_content.endswith(b"\r\n") and other_content.endswith(b"\r\n"):
+        # The line break before a delimiter is the delimiter's (RFC 2046, section 5.1.1).
+        return one_content[:-2], other_content[:-2]
+    return one_content, other_content
+
+
+def _told(payload: Payload) -> Any:
+    return list(payload.parts) if isinstance(payload, Multipart) else payload
 
 
 def _aligned(

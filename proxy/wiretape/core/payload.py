@@ -1,4 +1,4 @@
-"""What a request body is for comparison: a JSON document, plain bytes, or only a digest.
+"""What a request body is for comparison: a JSON document, parts, plain bytes, or only a digest.
 
 Knows JSON and content codings; knows nothing of conversations or of matching levels.
 """
@@ -11,13 +11,14 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 from wiretape.core.model import header
+from wiretape.core.multipart import Multipart
 
 if TYPE_CHECKING:
     from wiretape.core.model import Body, Headers
 
-Payload = dict[str, Any] | list[Any] | bytes | str
-"""A JSON object or array; the bytes of any other body, those of other JSON in canonical form; or
-the name of bytes that were not kept."""
+Payload = dict[str, Any] | list[Any] | Multipart | bytes | str
+"""A JSON object or array; a multipart body's parts; the bytes of any other body, those of other
+JSON in canonical form; or the name of bytes that were not kept."""
 
 
 class Absent(enum.Enum):
