@@ -129,16 +129,24 @@ class Matcher:
             self._queues[level].setdefault(digest, _Queue()).numbers.append(number)
 
     def find(self, method: str, target: str, headers: Headers, body: Body) -> Match | None:
-        """The recording that answers this request, which then is used; None if none does."""
+        """The recording that answers this request, which then is used; None if none does.
+
+        The tightest level comes first, and at each an unused recording. A repeat, where it is
+        allowed, comes after all unused recordings of the same request, whatever the order in
+        which its tools happened to finish (`exact`, `tool-order`), but before one in which the
+        tools returned something else (`tool-output`): that one is the answer to another.
+        """
         live = Reading(method, target, headers, body, self.rules.ignore)
+        repeat = Repeat.LAST if is_metadata(live.method, live.target) else self.rules.repeat
         tightest: tuple[Level, _Queue] | None = None
         for level, queue in self._agreeing(live):
+            if level is Level.TOOL_OUTPUT and tightest and repeat is not Repeat.NONE:
+                break
             number = queue.unused(self._used)
             if number is not None:
                 self._used[number] = 1
                 return Match(self._recordings[number].key, level, repeated=False)
             tightest = tightest or (level, queue)
-        repeat = Repeat.LAST if is_metadata(live.method, live.target) else self.rules.repeat
         if tightest is None or repeat is Repeat.NONE:
             return None
         level, queue = tightest

@@ -134,6 +134,33 @@ def test_unused_recordings_are_preferred_to_repeating():
     assert answers(index, live, live, live) == [1, 2, 1]
 
 
+@pytest.mark.parametrize(
+    ("repeat", "expected"),
+    [
+        (Repeat.NONE, [1, 2, "exhausted"]),
+        (Repeat.LAST, [1, 1, 2]),
+        (Repeat.LOOP, [1, 1, 2]),
+    ],
+)
+def test_an_answer_is_repeated_before_that_of_another_output_is_given(
+    repeat: Repeat, expected: list[Any]
+):
+    index = matcher(results("a=A"), results("a=B"), repeat=repeat, level=Level.TOOL_OUTPUT)
+    assert answers(index, results("a=A"), results("a=A"), results("a=B")) == expected
+
+
+def test_where_results_came_in_another_order_only_the_answer_is_repeated_too():
+    index = matcher(
+        results("a=A", "b=B"), results("a=A", "b=X"), repeat=Repeat.LAST, level=Level.TOOL_OUTPUT
+    )
+    assert answers(index, *[results("b=B", "a=A")] * 2, results("b=X", "a=A")) == [1, 1, 2]
+
+
+def test_outputs_that_were_never_recorded_take_the_recordings_in_turn():
+    index = matcher(results("a=A"), results("a=B"), repeat=Repeat.LAST, level=Level.TOOL_OUTPUT)
+    assert answers(index, *(results(f"a={number}") for number in range(4))) == [1, 2, 2, 2]
+
+
 @pytest.mark.parametrize("repeat", Repeat)
 def test_metadata_repeats_its_last_answer_whatever_the_rule(repeat: Repeat):
     models = Request(1, 0, "GET", "/v1/models", (), EMPTY_BODY)

@@ -182,12 +182,14 @@ class Scan:
             )
             for level in self.levels
         }
+        repeat = Repeat.LAST if live.method == "GET" else self.repeat
         for level, numbers in groups.items():
+            if level is OUTPUT and groups[ORDER] and repeat is not Repeat.NONE:
+                break
             for number in numbers:
                 if number not in self.used:
                     self.used.add(number)
                     return number, level, False
-        repeat = Repeat.LAST if live.method == "GET" else self.repeat
         for level, numbers in groups.items():
             if numbers and repeat is Repeat.LAST:
                 return numbers[-1], level, True
