@@ -38,6 +38,7 @@ _log = logging.getLogger(__name__)
 
 _PORTION_STEPS = 256
 _MISSES_KEPT = 500
+_DIVERGENCES_KEPT = 500
 # How late a request may come by accident, for clients and machines have their hiccups.
 _CLOCK_TOLERANCE_NS = 25_000_000
 # Whether a client has read is asked at every turn of the event loop for so long, as most read at
@@ -90,7 +91,8 @@ class Replayer:
         used: the recordings that were given out, in order; one that is repeated stands repeated.
         misses: what was asked and not found, as the report has it; the first ones of very many.
         missed: how many that were in all.
-        divergences: what matched, but not to the letter.
+        divergences: what matched, but not to the letter; the first ones of very many.
+        diverged: how many that were in all.
         trace: set to a list to have every (interaction, step) noted there as it goes out.
     """
 
@@ -138,6 +140,7 @@ class Replayer:
         self.misses: list[dict[str, Any]] = []
         self.missed = 0
         self.divergences: list[Divergence] = []
+        self.diverged = 0
 
     @property
     def schedule(self) -> Schedule:
@@ -166,12 +169,17 @@ class Replayer:
         if found is not None:
             self.used.append(found.key)
             if found.level is not Level.EXACT:
-                # Results in another order are expected; other results are worth telling.
-                tells = found.level is Level.TOOL_OUTPUT
-                differences = self._matcher.differences(found.key, *request) if tells else ()
-                told = tuple(each.to_json() for each in differences)
-                self.divergences.append(Divergence(found.key, found.level, told))
+                self.diverged += 1
+                # To find what differs costs far more than to match.
+                if len(self.divergences) < _DIVERGENCES_KEPT:
+                    self.divergences.append(self._divergence(found, request))
         return found
+
+    def _divergence(self, found: Match, request: tuple[str, str, Headers, Body]) -> Divergence:
+        # Results in another order are expected; other results are worth telling.
+        tells = found.level is Level.TOOL_OUTPUT
+        differences = self._matcher.differences(found.key, *request) if tells else ()
+        return Divergence(found.key, found.level, tuple(each.to_json() for each in differences))
 
     def miss(self, incoming: Incoming, body: Body) -> tuple[Miss, str]:
         """Note that nothing answers a request; return why, and the same in words.

@@ -45,6 +45,8 @@ def report_lines(report: Mapping[str, Any], *, strict: bool = False) -> list[str
     lines += _listed(unused, lambda each: [f"unused: {_named(each)}"], longest)
     lines += _listed(report["stalls"], _stalled)
     lines += _listed([each for each in report["divergences"] if each["differences"]], _diverged)
+    if report["divergences_left_out"]:
+        lines.append(f"  {report['divergences_left_out']} more matched, but not to the letter")
     return lines
 
 

@@ -175,6 +175,7 @@ class Session:
             "used_before": [],
             "stalls": [],
             "divergences": [],
+            "divergences_left_out": 0,
         }
         replayer = self.replayer
         if replayer is None:
@@ -212,4 +213,5 @@ class Session:
             }
             for divergence in replayer.divergences
         ]
+        report["divergences_left_out"] = replayer.diverged - len(replayer.divergences)
         return report

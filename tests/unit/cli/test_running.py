@@ -23,6 +23,7 @@ def summary(
         "used_before": [],
         "stalls": [],
         "divergences": [],
+        "divergences_left_out": 0,
     }
     return Summary((report,), (), errors, refused, bool(misses or unused or refused))
 

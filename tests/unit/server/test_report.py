@@ -22,6 +22,7 @@ def report(**changes: Any) -> dict[str, Any]:
         "used_before": [],
         "stalls": [],
         "divergences": [],
+        "divergences_left_out": 0,
     }
     return nothing | changes
 
@@ -54,6 +55,7 @@ def test_everything_that_deserves_a_look_is_listed():
                     "differences": [{"pointer": "/x", "recorded": "1", "received": "2"}],
                 },
             ],
+            divergences_left_out=4,
         )
     )
     assert lines == [
@@ -64,6 +66,7 @@ def test_everything_that_deserves_a_look_is_listed():
         "  stalled: #1 POST /v1 in c waited 2.0 s for #2 POST /v1 in c, not there",
         "  matched by tool-output only: #3 POST /v1 in c",
         "    /x: recorded 1, received 2",
+        "  4 more matched, but not to the letter",
     ]
 
 
