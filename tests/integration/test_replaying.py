@@ -179,6 +179,7 @@ async def test_a_request_that_never_comes_is_given_up_and_reported(proxy: Proxy,
     (stall,) = report["stalls"]
     assert (stall["waiting"]["interaction"], stall["missing"]["interaction"]) == (1, 2)
     assert stall["waited_s"] >= 0.05
+    assert stall["paused"] is False
     assert [each["interaction"] for each in report["unused"]] == [2]
 
 

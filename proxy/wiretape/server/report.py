@@ -65,7 +65,8 @@ def _missed(miss: Mapping[str, Any]) -> list[str]:
 
 def _stalled(stall: Mapping[str, Any]) -> list[str]:
     waiting, missing = _named(stall["waiting"]), _named(stall["missing"])
-    return [f"stalled: {waiting} waited {stall['waited_s']:.1f} s for {missing}, not there"]
+    why = "whose client did not read" if stall["paused"] else "not there"
+    return [f"stalled: {waiting} waited {stall['waited_s']:.1f} s for {missing}, {why}"]
 
 
 def _diverged(each: Mapping[str, Any]) -> list[str]:

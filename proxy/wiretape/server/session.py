@@ -202,6 +202,7 @@ class Session:
                 "waiting": named(cast("Key", stall.waiting)),
                 "missing": named(cast("Key", stall.missing)),
                 "waited_s": stall.waited_ns / 1e9,
+                "paused": stall.paused,
             }
             for stall in replayer.schedule.stalls()
         ]

@@ -46,7 +46,10 @@ def test_everything_that_deserves_a_look_is_listed():
             used=[named(1)],
             unused=[named(2)],
             misses=[{"text": "no match\n  /a: differs"}],
-            stalls=[{"waiting": named(1), "missing": named(2), "waited_s": 2.0}],
+            stalls=[
+                {"waiting": named(1), "missing": named(2), "waited_s": 2.0, "paused": False},
+                {"waiting": named(1), "missing": named(3), "waited_s": 2.0, "paused": True},
+            ],
             divergences=[
                 {**named(1), "match": "tool-order", "differences": []},
                 {
@@ -64,6 +67,7 @@ def test_everything_that_deserves_a_look_is_listed():
         "      /a: differs",
         "  unused: #2 POST /v1 in c",
         "  stalled: #1 POST /v1 in c waited 2.0 s for #2 POST /v1 in c, not there",
+        "  stalled: #1 POST /v1 in c waited 2.0 s for #3 POST /v1 in c, whose client did not read",
         "  matched by tool-output only: #3 POST /v1 in c",
         "    /x: recorded 1, received 2",
         "  4 more matched, but not to the letter",
