@@ -109,6 +109,8 @@ class Reading:
 
     def ignoring(self, ignore: tuple[Pointer, ...]) -> Reading:
         """The same request, read with these pointers left out."""
+        if ignore == self._ignore:
+            return self  # what has been worked out of it stays
         return Reading(self.method, self.target, self._headers, self.body, ignore)
 
     @property

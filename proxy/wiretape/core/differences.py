@@ -7,13 +7,13 @@ index. A difference is stated where the live request has it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import SequenceMatcher
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, Any
 
 from wiretape.core.conversation import Level, loosen, put, result_id, rounds, taken
-from wiretape.core.excerpt import excerpts, shown
+from wiretape.core.excerpt import near, shown
 from wiretape.core.multipart import Multipart, head_and_content
 from wiretape.core.payload import ABSENT, Absent, dump_json
 from wiretape.core.pointer import format_pointer
@@ -35,12 +35,18 @@ MAX_DIFFERENCES = 200
 MAX_ALIGNED = 40_000
 """Lists whose lengths multiply to more are paired by index: aligning takes quadratic time."""
 
+ALIGNING_ROOM = 20_000_000
+"""Once aligning has taken so many characters, and a hundred for each pair of items, the lists that
+are left are paired by index."""
+
+MAX_WEIGHED = 20_000
+"""So many characters of a value, at most, say how far it is from another."""
+
 MAX_JSON_CHARACTERS = 1_000
 """A longer value is given as an excerpt in `to_json`."""
 
 _CONVERSATIONS = (("messages",), ("input",))
 _WORD = re.compile(r"\w+")
-_WEIGHED_CHARACTERS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +67,7 @@ class Difference:
 
     def text(self) -> str:
         """One printable line: the pointer and both values, cut around where they differ."""
-        recorded, received = excerpts(shown(self.recorded), shown(self.received))
+        recorded, received = near(self.recorded, self.received)
         return f"{self.pointer}: recorded {recorded}, received {received}"
 
     def to_json(self) -> dict[str, Any]:
@@ -69,26 +75,35 @@ class Difference:
 
         A long value is an excerpt of its JSON text.
         """
-        texts = shown(self.recorded), shown(self.received)
         values = (self.recorded, self.received)
-        if max(map(len, texts)) > MAX_JSON_CHARACTERS or any(isinstance(v, bytes) for v in values):
-            cut = excerpts(*texts)
-        else:
-            cut = values
+        cut = near(*values) if any(map(_cut_in_json, values)) else values
         named = zip(("recorded", "received"), values, cut, strict=True)
         return {"pointer": self.pointer} | {n: c for n, value, c in named if value is not ABSENT}
 
-    def distance(self) -> float:
-        """How far the values are apart, from just over 0 (the same words) to 1 (none shared)."""
+    def distance(self, weighed: int = MAX_WEIGHED) -> float:
+        """How far the values are apart, from just over 0 (the same words) to 1 (none shared).
+
+        Args:
+            weighed: how many characters of each are looked at.
+        """
         if self.recorded is ABSENT or self.received is ABSENT:
             return 1.0
-        one, other = _words(self.recorded), _words(self.received)
+        one, other = _words(self.recorded, weighed), _words(self.received, weighed)
         return 1.0 - 0.99 * 2 * len(one & other) / max(1, len(one) + len(other))
 
 
-def _words(value: Any) -> set[str]:
+def _words(value: Any, most: int) -> set[str]:
+    if isinstance(value, bytes):
+        value = value[:most]
     text = value if isinstance(value, str) else shown(value)
-    return set(_WORD.findall(text[:_WEIGHED_CHARACTERS]))
+    return set(_WORD.findall(text[:most]))
+
+
+def _cut_in_json(value: Any) -> bool:
+    if isinstance(value, bytes):
+        return True
+    text = value if isinstance(value, str) and len(value) > MAX_JSON_CHARACTERS else shown(value)
+    return len(text) > MAX_JSON_CHARACTERS
 
 
 def differences(
@@ -182,15 +197,30 @@ def _matched(kept: list[Item], came: list[Item]) -> list[Item]:
     return [found[place] for place in range(len(came))]
 
 
-@dataclass(frozen=True, slots=True)
+def _same(one: Any, other: Any) -> bool:
+    """Whether two parsed values are equal; those that hold a NaN may be without being told so."""
+    return bool(one == other) and _of_same_types(one, other)
+
+
+def _of_same_types(one: Any, other: Any) -> bool:
+    """Whether two values that are equal to Python are so in JSON, where 1 is not true."""
+    if isinstance(one, dict):
+        return all(_of_same_types(value, other[name]) for name, value in one.items())
+    if isinstance(one, list):
+        return all(map(_of_same_types, one, other))
+    return type(one) is type(other)
+
+
+@dataclass(slots=True)
 class _Walk:
     """A walk through two documents at once that notes where they differ."""
 
     ignore: tuple[Pointer, ...]
     found: list[Difference]
+    room: int = field(default_factory=lambda: ALIGNING_ROOM)
 
     def compare(self, recorded: Any, received: Any, path: tuple[str, ...]) -> None:
-        if len(self.found) >= MAX_DIFFERENCES or self._ignored(path):
+        if self._full() or self._ignored(path) or _same(recorded, received):
             return
         if len(path) < MAX_DEPTH:
             if isinstance(recorded, list) and isinstance(received, list):
@@ -206,8 +236,15 @@ class _Walk:
                         recorded.get(name, ABSENT), received.get(name, ABSENT), (*path, name)
                     )
                 return
-        if ABSENT in (recorded, received) or dump_json(recorded) != dump_json(received):
+        if (
+            isinstance(recorded, str)
+            or ABSENT in (recorded, received)
+            or dump_json(recorded) != dump_json(received)
+        ):
             self.found.append(Difference(format_pointer(path) or "body", recorded, received))
+
+    def _full(self) -> bool:
+        return len(self.found) >= MAX_DIFFERENCES
 
     def _ignored(self, path: tuple[str, ...]) -> bool:
         return any(pointer.covers(path) for pointer in self.ignore)
@@ -225,12 +262,12 @@ class _Walk:
         self, recorded: list[Any], received: list[Any], path: tuple[str, ...]
     ) -> None:
         """Tell items that were put in or left out from those that changed."""
-        one_places, other_places = self._kept(recorded, path), self._kept(received, path)
-        ones = [dump_json(recorded[place]) for place in one_places]
-        others = [dump_json(received[place]) for place in other_places]
-        for one, other in _pairs(ones, others):
-            one_place = None if one is None else one_places[one]
-            other_place = None if other is None else other_places[other]
+        ones, others = self._kept(recorded, path), self._kept(received, path)
+        for one, other in self._pairs([recorded[i] for i in ones], [received[i] for i in others]):
+            if self._full():
+                return
+            one_place = None if one is None else ones[one]
+            other_place = None if other is None else others[other]
             self.compare(
                 ABSENT if one_place is None else recorded[one_place],
                 ABSENT if other_place is None else received[other_place],
@@ -244,15 +281,15 @@ class _Walk:
             return places
         return [place for place in places if not self._ignored((*path, str(place)))]
 
-
-def _pairs(ones: list[str], others: list[str]) -> Iterator[tuple[int | None, int | None]]:
-    """Which items of two lists to compare: indexes, None where the other has no counterpart."""
-    if len(ones) == len(others) or len(ones) * len(others) > MAX_ALIGNED:
-        for one, other in zip_longest(range(len(ones)), range(len(others))):
-            if one is None or other is None or ones[one] != others[other]:
-                yield one, other
-        return
-    alignment = SequenceMatcher(None, ones, others, autojunk=False)
-    for tag, start, end, other_start, other_end in alignment.get_opcodes():
-        if tag != "equal":
-            yield from zip_longest(range(start, end), range(other_start, other_end))
+    def _pairs(self, ones: list[Any], others: list[Any]) -> Iterator[tuple[int | None, int | None]]:
+        """Which items of two lists to compare: indexes, None where the other has no counterpart."""
+        pairs = len(ones) * len(others)
+        if len(ones) == len(others) or pairs > MAX_ALIGNED or self.room <= 0:
+            yield from zip_longest(range(len(ones)), range(len(others)))
+            return
+        texts = [dump_json(item) for item in ones], [dump_json(item) for item in others]
+        self.room -= sum(map(len, chain(*texts))) + 100 * pairs
+        alignment = SequenceMatcher(None, *texts, autojunk=False)
+        for tag, start, end, other_start, other_end in alignment.get_opcodes():
+            if tag != "equal":
+                yield from zip_longest(range(start, end), range(other_start, other_end))

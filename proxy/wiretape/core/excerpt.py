@@ -17,6 +17,9 @@ WIDTH = 72
 _BEFORE = 24
 _MARK = "…"
 
+_NEAR = 1_000
+"""So much of a long text on either side of a difference leaves more than enough once it is JSON."""
+
 
 def shown(value: Any) -> str:
     """A JSON value, or bytes, on one printable line; `(absent)` for what is not there."""
@@ -25,7 +28,21 @@ def shown(value: Any) -> str:
     if isinstance(value, bytes):
         value = value.decode("utf-8", "backslashreplace")
     text = json.dumps(value, ensure_ascii=False, check_circular=False)
-    return text if text.isprintable() else "".join(map(_printable, text))
+    if not text.isprintable():
+        for character in [each for each in set(text) if not each.isprintable()]:
+            text = text.replace(character, json.dumps(character)[1:-1])
+    return text
+
+
+def near(recorded: Any, received: Any) -> tuple[str, str]:
+    """Two values as `excerpts` of what is `shown` of them, whatever their length."""
+    alike = isinstance(recorded, str | bytes) and type(recorded) is type(received)
+    start = max(0, _common(recorded, received) - _NEAR) if alike else 0
+    return excerpts(shown(_part(recorded, start)), shown(_part(received, start)))
+
+
+def _part(value: Any, start: int) -> Any:
+    return value[start : start + 2 * _NEAR] if isinstance(value, str | bytes) else value
 
 
 def excerpts(recorded: str, received: str) -> tuple[str, str]:
@@ -41,7 +58,7 @@ def _cut(text: str, start: int) -> str:
     return (_MARK if start else "") + text[start:end] + (_MARK if end < len(text) else "")
 
 
-def _common(one: str, other: str) -> int:
+def _common(one: str | bytes, other: str | bytes) -> int:
     """The length of the common prefix, by halving: a loop is too slow for megabytes."""
     least, most = 0, min(len(one), len(other))
     while least < most:
@@ -51,7 +68,3 @@ def _common(one: str, other: str) -> int:
         else:
             most = middle - 1
     return least
-
-
-def _printable(character: str) -> str:
-    return character if character.isprintable() else json.dumps(character)[1:-1]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from wiretape.core.canonical import Reading
 from wiretape.core.conversation import LEVELS
-from wiretape.core.differences import differences
+from wiretape.core.differences import MAX_WEIGHED, differences
 from wiretape.core.model import REDACTED
 from wiretape.core.pointer import parse_pointer
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 MAX_CANDIDATE_BYTES = 250_000
 """Of the likeliest recordings, so many bytes of bodies are read (but one body in any case)."""
+
+MAX_WEIGHED_IN_ALL = 400_000
+"""So many characters, at most, say how far one recording's values are from the live ones."""
 
 MAX_IGNORED = 3
 """More flags than this are no suggestion: record again."""
@@ -79,12 +82,15 @@ def explain(
         level: the level that is in force.
         ignore: the pointers that are in force.
     """
-    read = [
-        (reading, candidate, differences(reading, live, level, ignore))
-        for candidate, reading in _read(candidates)
-    ]
-    reading, closest, differing = min(read, key=_remoteness)
-    changes = _changes(live, differing)
+    found = min(
+        (
+            _Compared.of(candidate, reading, live, level, ignore)
+            for candidate, reading in _read(candidates)
+        ),
+        key=_Compared.remoteness,
+    )
+    reading, differing = found.reading, list(found.differing)
+    changes = found.changes(live)
     said = _said(reading, live)
     mostly = sum(changes.get(place, 0.0) for place in said) > _MOSTLY * len(said)
     # Where the path differs too, that comes first.
@@ -93,21 +99,44 @@ def explain(
         # Of what was said the first is enough; the model and its settings matter as much.
         said_first = next(each for each in differing if _place(live, each) is not None)
         differing.sort(key=lambda each: (each is not said_first, _place(live, each) is not None))
-    return Explanation(
-        closest,
-        tuple(differing),
-        another,
-        _suggestion(reading, live, level, ignore, only_level=mostly),
-    )
+    suggestion = _suggestion(found, live, level, ignore, only_level=mostly)
+    return Explanation(found.candidate, tuple(differing), another, suggestion)
 
 
-def _remoteness(
-    read: tuple[Reading, Candidate, list[Difference]],
-) -> tuple[float, bool, int]:
-    """What is smallest for the closest: unused ones come first where all else is equal."""
-    _, candidate, differing = read
-    distance = sum(difference.distance() for difference in differing)
-    return distance, candidate.used, candidate.number
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """A candidate beside the live request: what differs, and how far each of these is apart."""
+
+    candidate: Candidate
+    reading: Reading
+    differing: Sequence[Difference]
+    distances: Sequence[float]
+
+    @classmethod
+    def of(
+        cls,
+        candidate: Candidate,
+        reading: Reading,
+        live: Reading,
+        level: Level,
+        ignore: tuple[Pointer, ...],
+    ) -> _Compared:
+        differing = differences(reading, live, level, ignore)
+        weighed = min(MAX_WEIGHED, MAX_WEIGHED_IN_ALL // max(1, len(differing)))
+        return cls(candidate, reading, differing, [each.distance(weighed) for each in differing])
+
+    def remoteness(self) -> tuple[float, bool, int]:
+        """What is smallest for the closest: unused ones come first where all else is equal."""
+        return sum(self.distances), self.candidate.used, self.candidate.number
+
+    def changes(self, live: Reading) -> dict[str, float]:
+        """How far (0 to 1) each place of the conversation that differs has changed."""
+        changes: dict[str, float] = {}
+        for difference, distance in zip(self.differing, self.distances, strict=True):
+            place = _place(live, difference)
+            if place is not None:
+                changes[place] = max(changes.get(place, 0.0), distance)
+        return changes
 
 
 def _read(candidates: Sequence[Candidate]) -> Iterator[tuple[Candidate, Reading]]:
@@ -134,16 +163,6 @@ def _place(live: Reading, difference: Difference) -> str | None:
     return name if name in _TEXTS and not place else None
 
 
-def _changes(live: Reading, differing: Sequence[Difference]) -> dict[str, float]:
-    """How far (0 to 1) each place of the conversation that differs has changed."""
-    changes: dict[str, float] = {}
-    for difference in differing:
-        place = _place(live, difference)
-        if place is not None:
-            changes[place] = max(changes.get(place, 0.0), difference.distance())
-    return changes
-
-
 def _said(recorded: Reading, live: Reading) -> list[str]:
     """The places of the conversation but for its instructions."""
     longer = max(live.items, recorded.items, key=len)
@@ -155,7 +174,7 @@ def _said(recorded: Reading, live: Reading) -> list[str]:
 
 
 def _suggestion(
-    recorded: Reading,
+    found: _Compared,
     live: Reading,
     level: Level,
     ignore: tuple[Pointer, ...],
@@ -163,20 +182,25 @@ def _suggestion(
     only_level: bool,
 ) -> str | None:
     """The fewest flags that make the two agree; None if there are none to recommend."""
+    recorded = found.reading
     if recorded.path != live.path:
         return _base_url(recorded, live, level, ignore)
-    levels = LEVELS[LEVELS.index(level) :]
-    for looser in levels[1:]:
+    tools = recorded.uses_tools or live.uses_tools
+    looser_levels = LEVELS[LEVELS.index(level) + 1 :] if tools else ()
+    for looser in looser_levels:
         if _agree(recorded, live, looser, ignore):
             return f"--match {looser.value}"
-    if all(map(_redacted, differences(recorded, live, level, ignore))):
+    if all(map(_redacted, found.differing)):
         return "the --redact that it was redacted with"
     if only_level:
         return None
-    for looser in levels:
-        pointers = _ignorable(live, differences(recorded, live, looser, ignore))
-        if pointers and _agree(recorded, live, looser, ignore + pointers):
-            flags = [f"--match {looser.value}"] if looser is not level else []
+    for each in (level, *looser_levels):
+        differing = found.differing
+        if each is not level:
+            differing = differences(recorded, live, each, ignore)
+        pointers = _ignorable(live, differing)
+        if pointers and _agree(recorded, live, each, ignore + pointers):
+            flags = [f"--match {each.value}"] if each is not level else []
             flags += [f"--ignore {shlex.quote(pointer.text)}" for pointer in pointers]
             return " ".join(flags)
     return None

@@ -14,7 +14,7 @@ from wiretape.core.closest import closest
 from wiretape.core.conversation import LEVELS, Level
 from wiretape.core.differences import Difference, differences
 from wiretape.core.explanation import Candidate, explain
-from wiretape.core.likeness import likeliest, words
+from wiretape.core.likeness import MOST_LIKELY, likeliest, words
 from wiretape.core.miss import Key, Miss, Reason
 from wiretape.core.pointer import Pointer, parse_pointer
 from wiretape.core.routing import is_metadata
@@ -262,12 +262,14 @@ class Matcher:
     def _candidates(self, live: Reading, shape: Shape, numbers: list[int]) -> list[Candidate]:
         """Of equally close recordings those that say most nearly the same, the likeliest first."""
         recordings = [self._recordings[number] for number in numbers]
-        start, end = shape.shared(recordings[0].shape)
-        changed = live.items[start : len(live.items) - end] or live.payload
+        wanted = []
+        if len(recordings) > MOST_LIKELY:  # or all of them are likely
+            start, end = shape.shared(recordings[0].shape)
+            wanted = words(live.items[start : len(live.items) - end] or live.payload)
         bodies = [recording.request.body.content or b"" for recording in recordings]
         return [
             Candidate(numbers[index], recordings[index].request, bool(self._used[numbers[index]]))
-            for index in likeliest(words(changed), live.body.length, bodies)
+            for index in likeliest(wanted, live.body.length, bodies)
         ]
 
     def _near(self, live: Reading) -> list[tuple[int, Shape]]:

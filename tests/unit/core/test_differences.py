@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wiretape.core import differences as module
 from wiretape.core.canonical import Reading
 from wiretape.core.conversation import Level
 from wiretape.core.differences import MAX_DIFFERENCES, Difference, differences
@@ -200,6 +201,13 @@ def test_the_comparison_ends_when_there_is_too_much():
     assert len(found(list(range(5000)), list(range(1, 5001)))) == MAX_DIFFERENCES
 
 
+def test_lists_are_aligned_until_that_has_taken_too_much(monkeypatch: pytest.MonkeyPatch):
+    lists = [["a", "b"], ["a", "b"]], [["b"], ["b"]]
+    assert [place for place, _, _ in found(*lists)] == ["/0/0", "/1/0"]
+    monkeypatch.setattr(module, "ALIGNING_ROOM", 0)
+    assert [place for place, _, _ in found(*lists)] == ["/0/0", "/0/1", "/1/0", "/1/1"]
+
+
 def test_deep_documents_are_compared_whole_at_the_bottom():
     def nested(leaf: int) -> Any:
         value: Any = leaf
@@ -253,3 +261,14 @@ def test_the_distance_of_texts_is_by_their_words():
     assert 0 < distance("a b", "b a") < distance("a b c d", "a b c x") < 0.5
     assert distance(ABSENT, "a") == distance("a", ABSENT) == distance("", "...") == 1
     assert distance({"k": "a b"}, {"k": "a c"}) < 0.5
+
+
+@pytest.mark.parametrize("kind", [str, bytes, list])
+def test_the_distance_is_told_by_the_beginning_of_what_is_long(kind: type):
+    words = ["same"] * 10, ["same"] * 9 + ["other"]
+    one, other = (
+        each if kind is list else " ".join(each) if kind is str else " ".join(each).encode()
+        for each in words
+    )
+    apart = Difference("/a", one, other)
+    assert apart.distance() > apart.distance(weighed=20) < 0.02

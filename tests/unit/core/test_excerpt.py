@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wiretape.core.excerpt import WIDTH, excerpts, shown
+from wiretape.core.excerpt import WIDTH, excerpts, near, shown
 from wiretape.core.payload import ABSENT
 
 
@@ -28,6 +28,21 @@ def test_a_value_is_shown_on_one_printable_line(value: object, text: str):
 def test_what_is_shown_is_always_printable_and_still_json(text: str):
     assert shown(text).isprintable()
     assert json.loads(shown(text)) == text
+
+
+LONG = st.builds(
+    lambda text, times: text * times, st.text(min_size=1, max_size=9), st.integers(0, 900)
+)
+
+
+@given(LONG, st.text(), st.text(), LONG)
+def test_of_long_texts_what_is_near_the_difference_is_all_that_counts(
+    start: str, one: str, other: str, end: str
+):
+    recorded, received = start + one + end, start + other + end
+    assert near(recorded, received) == excerpts(shown(recorded), shown(received))
+    content = tuple(text.encode("utf-8", "surrogatepass") for text in (recorded, received))
+    assert near(*content) == excerpts(*map(shown, content))
 
 
 def test_short_values_are_shown_whole():
