@@ -109,6 +109,33 @@ def test_a_test_may_ask_nothing_where_that_is_allowed_or_all_is_passed_through(
     pytester.runpytest("--wiretape-mode=passthrough").assert_outcomes(passed=2)
 
 
+def test_the_mark_of_a_module_or_class_is_also_for_tests_that_ask_nothing(
+    pytester: pytest.Pytester,
+):
+    text = """
+import pytest
+pytestmark = pytest.mark.wiretape
+
+def test_it():
+    pass
+
+@pytest.mark.wiretape
+class TestIt:
+    def test_a(self):
+        pass
+
+    @pytest.mark.wiretape
+    def test_b(self):
+        pass
+"""
+    pytester.makepyfile(test_it=text)
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(passed=3, errors=1)
+    result.stdout.fnmatch_lines(["ERROR *::test_b*"])
+
+
 def test_who_names_the_fixture_means_it_but_not_who_has_it_through_another_one(
     pytester: pytest.Pytester,
 ):
@@ -190,8 +217,7 @@ def test_it():
 
 def test_each_of_several_processes_tells_its_own(pytester: pytest.Pytester):
     pytest.importorskip("xdist", reason="pytest-xdist is not installed")
-    two = "import pytest\npytestmark = pytest.mark.wiretape\ndef test_a(): pass\ndef test_b(): pass"
-    pytester.makepyfile(test_it=two)
+    pytester.makepyfile(test_it=MARKED + "pass", test_another=MARKED + "pass")
 
     result = pytester.runpytest("-n", "2")
 

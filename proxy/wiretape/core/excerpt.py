@@ -7,9 +7,11 @@ terminal's cursor or break a line.
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, TypeVar
 
 from wiretape.core.payload import Absent
+
+Text = TypeVar("Text", str, bytes)
 
 WIDTH = 72
 """The most characters of a value that are shown, marks aside."""
@@ -36,8 +38,9 @@ def shown(value: Any) -> str:
 
 def near(recorded: Any, received: Any) -> tuple[str, str]:
     """Two values as `excerpts` of what is `shown` of them, whatever their length."""
-    alike = isinstance(recorded, str | bytes) and type(recorded) is type(received)
-    start = max(0, _common(recorded, received) - _NEAR) if alike else 0
+    start = 0
+    if type(recorded) is type(received) and isinstance(recorded, str | bytes):
+        start = max(0, _common(recorded, received) - _NEAR)
     return excerpts(shown(_part(recorded, start)), shown(_part(received, start)))
 
 
@@ -58,7 +61,7 @@ def _cut(text: str, start: int) -> str:
     return (_MARK if start else "") + text[start:end] + (_MARK if end < len(text) else "")
 
 
-def _common(one: str | bytes, other: str | bytes) -> int:
+def _common(one: Text, other: Text) -> int:
     """The length of the common prefix, by halving: a loop is too slow for megabytes."""
     least, most = 0, min(len(one), len(other))
     while least < most:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from wiretape.analysis.printable import counted
 from wiretape.core.model import Outcome, header
 from wiretape.core.routing import is_metadata
 from wiretape.server.downstream import STATUSES_OF_PROXY
@@ -87,9 +88,10 @@ class Verification:
             numbers = ", ".join(f"#{number}" for number in self.skipped)
             lines.append(f"skipped, for their request bodies were not kept: {numbers}")
         count = len(self.differences)
-        verdict = "are the same" if self.same else f"differ in {count} place{'s'[: count != 1]}"
+        verdict = "are the same" if self.same else f"differ in {counted(count, 'place')}"
         lines.append(
-            f"{self.interactions} interactions, {self.chunks} chunks, {self.size_bytes} bytes:"
+            f"{counted(self.interactions, 'interaction')}, {counted(self.chunks, 'chunk')},"
+            f" {counted(self.size_bytes, 'byte')}:"
             f" bytes, boundaries, endings and order {verdict}"
         )
         if self.timing is not None:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wiretape.analysis.printable import counted
 from wiretape.cassette.holding import part_path_of
 from wiretape.cassette.library import (
     SUFFIX,
@@ -158,8 +159,8 @@ class Sessions:
         """
         if not await session.settle():
             raise UsageError(
-                f"session {session.name} has {session.in_flight} requests in flight;"
-                " close it when they have ended"
+                f"session {session.name} has {counted(session.in_flight, 'request')} in flight;"
+                " close it when there is none"
             )
         if session not in self._finishing:
             self._leave(session)

@@ -161,9 +161,12 @@ class Taping:
 
 
 def _asks_itself(item: pytest.Item) -> bool:
-    """Whether a test is marked or names the fixture: another fixture may do so for any test."""
+    """Whether a test itself is marked, or names the fixture.
+
+    The mark of a whole class or module, and another fixture, are for tests of all kinds.
+    """
     named = getattr(getattr(item, "_fixtureinfo", None), "initialnames", ())
-    return item.get_closest_marker("wiretape") is not None or "wiretape" in named
+    return "wiretape" in named or any(mark.name == "wiretape" for mark in item.own_markers)
 
 
 def _refuse_second_recording(item: pytest.Item, cassette: Path) -> None:
