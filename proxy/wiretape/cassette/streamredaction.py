@@ -9,7 +9,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from wiretape.cassette.jsontext import breaks_off_in_escape, end_of_text, quotes
+from wiretape.cassette.logprobs import TOKEN_NAME, may_begin_token
 from wiretape.cassette.secrets import CONTEXT_BYTES
+from wiretape.cassette.tokens import TokenLane, tokens_are_plain
 from wiretape.cassette.watched import Lane, Written
 
 if TYPE_CHECKING:
@@ -21,11 +24,10 @@ if TYPE_CHECKING:
 
 # The texts that models stream piece by piece, in every dialect; the value up to its quote.
 _DELTA = re.compile(
-    rb'"(content|text|arguments|partial_json|delta|thinking|reasoning|reasoning_content|response'
+    rb'"(?=[acdiprt])(content|text|arguments|partial_json|delta|thinking|reasoning|reasoning_content|response'
     rb'|refusal|input)":[ ]?"((?:[^"\\]++|\\.|\\\Z)++|\Z)',
     re.DOTALL,
 )
-_REST_OF_DELTA = re.compile(rb'(?:[^"\\]++|\\.|\\\Z)*+', re.DOTALL)
 _STREAMED = (
     "event-stream", "ndjson", "jsonl", "json-lines", "json-seq", "json-stream", "stream+json",
 )  # fmt: skip
@@ -72,6 +74,7 @@ class StreamRedactor:
         "_passed",
         "_secrets",
         "_streamed",
+        "_tokens",
         "_unread",
         "kinds",
     )
@@ -81,6 +84,7 @@ class StreamRedactor:
         self._secrets = secrets
         self._streamed = _is_streamed(content_type)
         self._lanes: dict[bytes, Lane] = {}
+        self._tokens = TokenLane(self._lane(TOKEN_NAME))
         self._unread = b""
         self._open = _RAW  # the lane whose text the last chunk broke off in
         self._escaped = False  # after a backslash
@@ -96,6 +100,9 @@ class StreamRedactor:
 
     def take(self, pieces: Pieces) -> Safe:
         """Take some chunks, as (bytes, part), and tell how they are to be written."""
+        # A read mostly brings one chunk.
+        if len(pieces) == 1 and self._alike is None and self._take_plain(pieces[0][0]):
+            return Safe(pieces, (), ())
         looked_at: dict[int, Written] = {}
         touched: list[Written] = []
         index, few = 0, _FEW
@@ -148,7 +155,7 @@ class StreamRedactor:
             return len(pieces) * self._take_between(data, _joined(pieces))
         escaped = self._escaped and len(texts) == 1
         last = texts.pop()
-        end = _end_of_text(last, escaped=escaped)
+        end = end_of_text(last, escaped=escaped)
         count, after = len(pieces), last[end:]
         if between.startswith(after):
             last = last[:end]
@@ -158,14 +165,14 @@ class StreamRedactor:
             after, last = between[: len(between) - kept], b""
         text = b"".join(texts)
         # A quote in one of the texts would be the end of it, too.
-        if not count or _quotes(text):
+        if not count or quotes(text):
             return 0
         text += last
         if not lane.add_if_plain(text):
             return 0
         self._pass(_joined(pieces[:count]))
         self._open = _RAW if after else self._after_key
-        self._escaped = not after and _breaks_off_in_escape(last, escaped=escaped)
+        self._escaped = not after and breaks_off_in_escape(last, escaped=escaped)
         self._after, self._lead = after, between[len(after) :]
         return count
 
@@ -195,25 +202,42 @@ class StreamRedactor:
         start = 0
         if self._streamed:
             if self._open:
-                start = _end_of_text(data, escaped=self._escaped)
+                start = end_of_text(data, escaped=self._escaped)
                 grown[self._open] = data[:start]
             texts = _texts(event, start, begun)
             for match in texts:
                 grown[match[1]] = grown.get(match[1], b"") + match[2]
+        tokens, told = self._tokens, None
+        if not tokens.rests or TOKEN_NAME in data or may_begin_token(data):
+            told = tokens.plain(data)
+            if told is None:
+                return False
+            grown[TOKEN_NAME] = told[1].text()
+        if not self._grow(grown):
+            return False
+        if told is not None:
+            tokens.go_on(*told)
+        if self._streamed:
+            if self._open and start == len(data):
+                self._escaped = breaks_off_in_escape(data, escaped=self._escaped)
+            else:
+                self._go_on_after(texts, event, start, begun)
+        return True
+
+    def _grow(self, grown: dict[bytes, bytes]) -> bool:
+        """Add some bytes to some lanes, if all stay plain."""
         plain: list[tuple[Lane, bytes]] = []
+        known = b""
         for key, added in grown.items():
-            lane = self._lane(key)
-            text = lane.with_plain(added)
+            lane = self._lanes.get(key) or self._lane(key)
+            # Tokens mostly read as the text does that comes with them.
+            text = lane.with_plain(added, known)
             if text is None:
                 return False
+            known = text
             plain.append((lane, text))
         for lane, text in plain:
             lane.add_plain(text)
-        if self._streamed:
-            if self._open and start == len(data):
-                self._escaped = _breaks_off_in_escape(data, escaped=self._escaped)
-            else:
-                self._go_on_after(texts, event, start, begun)
         return True
 
     def _safe(self, pieces: Pieces, looked_at: dict[int, Written], touched: list[Written]) -> Safe:
@@ -221,7 +245,8 @@ class StreamRedactor:
         for index, chunk in looked_at.items():
             safe[index] = chunk.safe, chunk.part
         new = {id(chunk) for chunk in looked_at.values()}
-        watched = {id(each.chunk) for lane in self._lanes.values() for each in lane.pieces}
+        watched = {id(each) for lane in self._lanes.values() for each in lane.chunks()}
+        watched |= {id(each) for each in self._tokens.held()}
         return Safe(
             safe,
             [(index, chunk) for index, chunk in looked_at.items() if id(chunk) in watched],
@@ -231,15 +256,15 @@ class StreamRedactor:
     def _look_at(self, chunk: Written) -> list[Written]:
         data = chunk.data
         self._alike = None  # entered for the chunk before, perhaps; nobody asks it about this one
-        touched = self._lane(_RAW).feed(chunk, 0, data)
+        touched = self._lane(_RAW).feed(chunk, 0, data) + self._tokens.feed(chunk)
         if not self._streamed:
             return touched
         start = 0
         if self._open:
-            start = _end_of_text(data, escaped=self._escaped)
+            start = end_of_text(data, escaped=self._escaped)
             touched += self._lane(self._open).feed(chunk, 0, data[:start])
             if start == len(data):
-                self._escaped = _breaks_off_in_escape(data, escaped=self._escaped)
+                self._escaped = breaks_off_in_escape(data, escaped=self._escaped)
                 return touched
         # A name that the last chunk broke off in is read together with the rest of it.
         begun = len(self._unread)
@@ -277,7 +302,7 @@ class StreamRedactor:
             self._after = event[end:]
             if end == len(event):
                 self._open = key
-                self._escaped = _breaks_off_in_escape(last[2])
+                self._escaped = breaks_off_in_escape(last[2])
         elif ended:
             key = ended
             self._after = event[start:]
@@ -298,22 +323,27 @@ class StreamRedactor:
         return lane
 
     def _enter_alike(self, key: bytes, between: bytes) -> None:
-        """Take it that the next texts will have the same between them as the last two."""
+        """Take it that the next texts have between them what the last ones had, twice alike."""
+        again, self._between = between == self._between, between
+        # Tokens are no secret by being the same again.
+        if not again or TOKEN_NAME in between or not self._tokens.rests:
+            return
         suspect = self._secrets.suspect
         watched = any(lane.watched for lane in self._lanes.values())
         if not watched and suspect is not None and suspect(between) is None:
             self._alike = self._lane(key)
-            self._between = between
             self._lead = between[len(self._after) :]
             self._passed = b""
 
     def _leave_alike(self) -> None:
-        if self._alike is not None:
-            raw = self._lane(_RAW)
-            raw.add_plain(raw.text + self._passed[-CONTEXT_BYTES:])
-            self._alike = None
-            inside = not self._open and not self._after.endswith(b"\n")
-            self._unread = self._after[-_LONGEST_KEY_BYTES:] if inside else b""
+        if self._alike is None:
+            return
+        raw = self._lane(_RAW)
+        raw.add_plain(raw.text + self._passed[-CONTEXT_BYTES:])
+        self._alike = None
+        inside = not self._open and not self._after.endswith(b"\n")
+        self._unread = self._after[-_LONGEST_KEY_BYTES:] if inside else b""
+        self._tokens.skip(self._unread)
 
 
 def none_in(secrets: Secrets, content_type: str, pieces: Pieces) -> bool:
@@ -331,6 +361,8 @@ def none_in(secrets: Secrets, content_type: str, pieces: Pieces) -> bool:
         return False
     data = _joined(pieces)
     if suspect(data) is not None:
+        return False
+    if TOKEN_NAME in data and not tokens_are_plain(secrets, data):
         return False
     texts = _texts(data, 0, 0) if _is_streamed(content_type) else []
     if len(texts) < 2:  # noqa: PLR2004  one text stands in the bytes as it is
@@ -367,26 +399,3 @@ def _cut(pieces: Pieces, least: int, most: int) -> tuple[int, int]:
 def _texts(event: bytes, start: int, begun: int) -> list[re.Match[bytes]]:
     """The streamed texts whose values begin in what is new of the bytes, and after `start`."""
     return [match for match in _DELTA.finditer(event, start) if match.start(2) >= begun]
-
-
-def _end_of_text(data: bytes, *, escaped: bool) -> int:
-    """Where the text ends that goes on in these bytes."""
-    skipped = int(escaped)
-    end = data.find(b'"', skipped)
-    if end < 0:
-        return len(data)
-    if data.find(b"\\", skipped, end) < 0:
-        return end
-    match = _REST_OF_DELTA.match(data, skipped)
-    return match.end() if match else skipped
-
-
-def _breaks_off_in_escape(data: bytes, *, escaped: bool = False) -> bool:
-    if not data:
-        return escaped
-    data = data[int(escaped) :]
-    return (len(data) - len(data.rstrip(b"\\"))) % 2 == 1
-
-
-def _quotes(data: bytes) -> int:
-    return data.count(b'"') - data.count(b'\\"')

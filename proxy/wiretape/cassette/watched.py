@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from wiretape.cassette.escapes import ESCAPE_BYTES
-from wiretape.cassette.secrets import CONTEXT_BYTES, stand_in
+from wiretape.cassette.secrets import CONTEXT_BYTES, Found, stand_in
 
 if TYPE_CHECKING:
-    from wiretape.cassette.secrets import Found, Secrets
+    from collections.abc import Iterator
+
+    from wiretape.cassette.secrets import Secrets
 
 WATCHED_BYTES = 512
 """How far a secret may stretch before it can be told from other text."""
@@ -60,6 +62,39 @@ class Written:
     place: Place | None = None
 
 
+@dataclass(eq=False, slots=True)
+class Beside:
+    """What tells a piece of a lane too, and so is made harmless where that turns out secret.
+
+    Attributes:
+        size: how many bytes it has.
+        secret: whether it has turned out so.
+    """
+
+    size: int = 0
+    secret: bool = False
+    _spans: list[tuple[Written, int, bytes]] = field(default_factory=list)
+
+    def add(self, chunk: Written, offset: int, harmless: bytes) -> list[Written]:
+        """Add some bytes of a chunk, as they are where they tell nothing; as `Lane.feed`."""
+        self.size += len(harmless)
+        self._spans.append((chunk, offset, harmless))
+        return self.hide() if self.secret else []
+
+    def hide(self) -> list[Written]:
+        """Make it harmless, now and later; return the chunks whose safe bytes that changed."""
+        self.secret = True
+        spans, self._spans = self._spans, []
+        for chunk, offset, harmless in spans:
+            safe = chunk.safe
+            chunk.safe = safe[:offset] + harmless + safe[offset + len(harmless) :]
+        return [chunk for chunk, _, _ in spans]
+
+    def chunks(self) -> list[Written]:
+        """Those that may have to be written again."""
+        return [chunk for chunk, _, _ in self._spans]
+
+
 @dataclass(frozen=True, slots=True)
 class _Piece:
     """Bytes of a chunk in a lane: where they are in the chunk, and where in all the lane had."""
@@ -68,6 +103,7 @@ class _Piece:
     offset: int
     start: int
     length: int
+    beside: Beside | None
 
 
 class Lane:
@@ -83,6 +119,7 @@ class Lane:
         "_cut",
         "_kinds",
         "_looks_like",
+        "_part",
         "_secrets",
         "_settled",
         "pieces",
@@ -98,34 +135,53 @@ class Lane:
         self._secrets = secrets
         self._looks_like = secrets.suspect
         self._settled = 0
+        self._part = 0  # where in the text its last part begins
         self._cut = 0  # how much of its text came before what is kept
 
-    def feed(self, chunk: Written, offset: int, data: bytes) -> list[Written]:
+    def feed(
+        self, chunk: Written, offset: int, data: bytes, beside: Beside | None = None
+    ) -> list[Written]:
         """Add some bytes of a chunk; return the chunks whose safe bytes that changed."""
-        self.pieces.append(_Piece(chunk, offset, self._cut + len(self.text), len(data)))
+        self.pieces.append(_Piece(chunk, offset, self._cut + len(self.text), len(data), beside))
         self.text += data
         touched: list[Written] = []
         start = None
         if self.watched or self._suspect(len(data)) is not None:
-            for found in self._secrets.find(self.text):
+            for found in self._find():
                 touched += self._replace(found)
                 self._settled = max(self._settled, found.end)
                 rest = len(self.text) - found.end
                 # The beginning of an escape says not yet whether the secret goes on.
                 if rest <= ESCAPE_BYTES and found.end - found.start < LONGEST_BYTES:
-                    start = found.start
+                    start = found.start if start is None else min(start, found.start)
         if start is None:
             start = self._suspect(0)
         self.watched = start is not None
         self._keep_from(len(self.text) if start is None else start)
         return touched
 
-    def with_plain(self, data: bytes) -> bytes | None:
-        """The text with some bytes added; None if it would hold anything like a secret."""
+    def begin_part(self, size: int = 0) -> None:
+        """Take it that the text's end, of this size, may also be read without what is before it."""
+        self._part = max(0, len(self.text) - size)
+
+    def chunks(self) -> Iterator[Written]:
+        """Those that may have to be written again."""
+        for piece in self.pieces:
+            yield piece.chunk
+            if piece.beside is not None:
+                yield from piece.beside.chunks()
+
+    def with_plain(self, data: bytes, known: bytes) -> bytes | None:
+        """The text with some bytes added; None if it would hold anything like a secret.
+
+        Args:
+            data: the bytes.
+            known: a text that holds nothing like one.
+        """
         text = self.text + data
-        if self.watched or self._looks_like is None or self._looks_like(text) is not None:
+        if self.watched or self._looks_like is None:
             return None
-        return text
+        return text if text == known or self._looks_like(text) is None else None
 
     def add_if_plain(self, data: bytes) -> bool:
         """Add some bytes, if they make nothing like a secret."""
@@ -140,8 +196,21 @@ class Lane:
     def add_plain(self, text: bytes) -> None:
         """Go on with what `with_plain` gave."""
         self.text = text[-CONTEXT_BYTES:]
+        cut = len(text) - len(self.text)
         if self._settled:
-            self._settled = max(0, self._settled - len(text) + len(self.text))
+            self._settled = max(0, self._settled - cut)
+        if self._part:
+            self._part = max(0, self._part - cut)
+
+    def _find(self) -> list[Found]:
+        """The secrets in the text, and those in its last part that what is before it hides."""
+        found = self._secrets.find(self.text)
+        part = self._part
+        if part:
+            of_part = self._secrets.find(self.text[part:])
+            found += [Found(each.kind, each.start + part, each.end + part) for each in of_part]
+            found.sort(key=lambda each: each.start)
+        return found
 
     def _suspect(self, new_bytes: int) -> int | None:
         """Where the first thing is that may be, or become, a secret not yet found."""
@@ -168,6 +237,8 @@ class Lane:
                     + chunk.safe[end + shift :]
                 )
                 touched.append(chunk)
+                if piece.beside is not None:
+                    touched += piece.beside.hide()
                 self._kinds.add(found.kind)
         return touched
 
@@ -176,6 +247,7 @@ class Lane:
         needed = self._cut + (max(self._settled, cut) if self.watched else len(self.text))
         self.text = self.text[cut:]
         self._settled = max(0, self._settled - cut)
+        self._part = max(0, self._part - cut)
         self._cut += cut
         gone = bisect_right(self.pieces, needed, key=lambda each: each.start + each.length)
         del self.pieces[:gone]
