@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from wiretape.cassette.library import PART_SUFFIX, SUFFIX
 from wiretape.cassette.loader import loads, read_bytes
 from wiretape.cassette.partfile import is_held, sync_directory, write_new
+from wiretape.cassette.tokens import redact_tokens
 from wiretape.cassette.writer import cassette_text
 from wiretape.core.model import Body, Chunk, header
 from wiretape.core.payload import content_coding, read_content
@@ -132,6 +133,14 @@ def _kinds(redactor: Redactor, content: bytes) -> tuple[str, ...]:
     return tuple(sorted({each.kind for each in redactor.secrets.find(content)}))
 
 
+def _kinds_in_body(redactor: Redactor, content: object) -> tuple[str, ...]:
+    if not isinstance(content, bytes):
+        return ()
+    kinds = set(_kinds(redactor, content))
+    redact_tokens(redactor.secrets, content, kinds)
+    return tuple(sorted(kinds))
+
+
 def _clean_interaction(
     interaction: Interaction, redactor: Redactor
 ) -> tuple[list[Entry], list[Leak]]:
@@ -162,7 +171,7 @@ def _clean_request(request: Request, redactor: Redactor) -> tuple[Request, list[
         leaks.append(Leak(_header_kinds(request, redactor), number, "request headers"))
     if body != request.body:
         content = read_content(request.headers, request.body)
-        kinds = _kinds(redactor, content if isinstance(content, bytes) else b"")
+        kinds = _kinds_in_body(redactor, content)
         leaks.append(Leak(kinds, number, "request body"))
     return replace(request, target=target, headers=headers, body=body), leaks
 
@@ -181,8 +190,7 @@ def _header_kinds(entry: Request | Response, redactor: Redactor) -> tuple[str, .
 def _coded_leaks(interaction: Interaction, response: Response, redactor: Redactor) -> list[Leak]:
     if not content_coding(response.headers):
         return []
-    content = read_content(response.headers, Body.of(interaction.body()))
-    kinds = _kinds(redactor, content if isinstance(content, bytes) else b"")
+    kinds = _kinds_in_body(redactor, read_content(response.headers, Body.of(interaction.body())))
     place = "compressed response body"
     return [Leak(kinds, interaction.number, place, cleanable=False)] if kinds else []
 

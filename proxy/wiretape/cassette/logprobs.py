@@ -18,8 +18,8 @@ from wiretape.cassette.jsontext import breaks_off_in_escape, end_of_text, quotes
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-TOKEN_NAME = b'"token'
-"""What stands wherever a token does."""
+SOUGHT = re.compile(rb'"(?:token|(?:bytes|id)":\s*+[\[0-9])')
+"""What there is where a token is, or what stands before it."""
 
 EVENT_ENDS = (b"\n\n", b"}\n", b"\r\n\r\n", b"}\r\n")
 """What an event ends in; no token's object goes on after it."""
@@ -38,7 +38,6 @@ _BEGIN = re.compile(
 )
 _BEGUN_NAMES = frozenset(name[:end] for name in _NAMES for end in range(1, len(name) + 1))
 _LIST = re.compile(rb"\[\s*+\{")
-_HEAD = re.compile(rb'"(?:bytes|id|token_id)":\s*+[\[0-9]')
 _OUTSIDE = re.compile(rb'[^]["]*+')
 _DIGITS = re.compile(rb"[0-9]*+")
 
@@ -294,22 +293,21 @@ def _skim(data: bytes, position: int, tokens: Tokens) -> int:
     return position
 
 
-def may_begin_token(data: bytes) -> bool:
-    """Whether bytes without a token may end in the beginning of what holds one."""
-    if data.endswith(EVENT_ENDS):
-        return False
-    last = max(data.rfind(b"{"), len(data) - LONGEST_HEAD_BYTES, 0)
-    return _HEAD.search(data, last) is not None or breaks_off(data[-_LONGEST_NAME_BYTES:])
+def may_hold_tokens(data: bytes) -> bool:
+    """Whether bytes may hold a token, or the beginning of what does. All of an answer is asked."""
+    if SOUGHT.search(data) is not None:
+        return True
+    return not data.endswith(EVENT_ENDS) and breaks_off(data[-_LONGEST_NAME_BYTES:])
 
 
 def breaks_off(end: bytes) -> bool:
-    """Whether bytes end in the beginning of a list of objects, or in that of a member."""
+    """Whether bytes end in the beginning of a list, of an object or of a member."""
     before, _, after = end.rpartition(b'"')
     last = after.rstrip()
     if last in {b"", b":"}:
         # A name may begin with this quote, or end with it.
         return after == b"" or before.rpartition(b'"')[2] in _NAMES
-    return last.endswith(b"[") or after in _BEGUN_NAMES
+    return last.endswith((b"[", b"{")) or after in _BEGUN_NAMES
 
 
 def _end_of_alternatives(data: bytes, start: int) -> int:

@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 from wiretape.cassette.secrets import Secrets, same_for_all_lengths
 from wiretape.cassette.streamredaction import StreamRedactor
+from wiretape.cassette.tokens import redact_tokens
 from wiretape.core.model import REDACTED, Body, header
 from wiretape.core.payload import content_coding, read_content
 
@@ -140,7 +141,7 @@ class Redactor:
         if _FORM in (header(headers, "content-type") or ""):
             redacted = self.secrets.redact(b"?" + content)[1:]
             return body.content if redacted == content else redacted
-        redacted = self.secrets.redact(content)
+        redacted = redact_tokens(self.secrets, self.secrets.redact(content))
         return body.content if redacted is content else redacted
 
 

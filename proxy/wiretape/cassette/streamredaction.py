@@ -6,11 +6,12 @@ written before a secret showed itself is given back to be written again, exactly
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from wiretape.cassette.jsontext import breaks_off_in_escape, end_of_text, quotes
-from wiretape.cassette.logprobs import TOKEN_NAME, may_begin_token
+from wiretape.cassette.logprobs import may_hold_tokens
 from wiretape.cassette.secrets import CONTEXT_BYTES
 from wiretape.cassette.tokens import TokenLane, tokens_are_plain
 from wiretape.cassette.watched import Lane, Written
@@ -32,6 +33,7 @@ _STREAMED = (
     "event-stream", "ndjson", "jsonl", "json-lines", "json-seq", "json-stream", "stream+json",
 )  # fmt: skip
 _RAW = b""
+_TOKENS = b'"token'  # no name of a member begins so
 _LONGEST_KEY_BYTES = 32
 _LONGEST_BETWEEN_BYTES = 4096
 _FEW = 3
@@ -84,7 +86,7 @@ class StreamRedactor:
         self._secrets = secrets
         self._streamed = _is_streamed(content_type)
         self._lanes: dict[bytes, Lane] = {}
-        self._tokens = TokenLane(self._lane(TOKEN_NAME))
+        self._tokens = TokenLane(self._lane(_TOKENS))
         self._unread = b""
         self._open = _RAW  # the lane whose text the last chunk broke off in
         self._escaped = False  # after a backslash
@@ -208,11 +210,11 @@ class StreamRedactor:
             for match in texts:
                 grown[match[1]] = grown.get(match[1], b"") + match[2]
         tokens, told = self._tokens, None
-        if not tokens.rests or TOKEN_NAME in data or may_begin_token(data):
+        if not tokens.rests or may_hold_tokens(data):
             told = tokens.plain(data)
             if told is None:
                 return False
-            grown[TOKEN_NAME] = told[1].text()
+            grown[_TOKENS] = told[1].text()
         if not self._grow(grown):
             return False
         if told is not None:
@@ -256,7 +258,9 @@ class StreamRedactor:
     def _look_at(self, chunk: Written) -> list[Written]:
         data = chunk.data
         self._alike = None  # entered for the chunk before, perhaps; nobody asks it about this one
-        touched = self._lane(_RAW).feed(chunk, 0, data) + self._tokens.feed(chunk)
+        touched = self._lane(_RAW).feed(chunk, 0, data)
+        if not self._tokens.rests or may_hold_tokens(data):
+            touched += self._tokens.feed(chunk)
         if not self._streamed:
             return touched
         start = 0
@@ -326,7 +330,7 @@ class StreamRedactor:
         """Take it that the next texts have between them what the last ones had, twice alike."""
         again, self._between = between == self._between, between
         # Tokens are no secret by being the same again.
-        if not again or TOKEN_NAME in between or not self._tokens.rests:
+        if not again or _TOKENS in between or not self._tokens.rests:
             return
         suspect = self._secrets.suspect
         watched = any(lane.watched for lane in self._lanes.values())
@@ -362,7 +366,7 @@ def none_in(secrets: Secrets, content_type: str, pieces: Pieces) -> bool:
     data = _joined(pieces)
     if suspect(data) is not None:
         return False
-    if TOKEN_NAME in data and not tokens_are_plain(secrets, data):
+    if not tokens_are_plain(secrets, data):
         return False
     texts = _texts(data, 0, 0) if _is_streamed(content_type) else []
     if len(texts) < 2:  # noqa: PLR2004  one text stands in the bytes as it is
@@ -373,6 +377,7 @@ def none_in(secrets: Secrets, content_type: str, pieces: Pieces) -> bool:
     return all(suspect(text) is None for text in grown.values())
 
 
+@functools.lru_cache(maxsize=64)
 def _is_streamed(content_type: str) -> bool:
     return any(word in content_type.lower() for word in _STREAMED)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from wiretape.cassette.logprobs import (
     EVENT_ENDS,
     LONGEST_HEAD_BYTES,
-    TOKEN_NAME,
+    SOUGHT,
     LogprobsReader,
     Part,
     Tokens,
@@ -118,21 +118,25 @@ class TokenLane:
 
 def tokens_are_plain(secrets: Secrets, data: bytes) -> bool:
     """Whether the tokens of a whole body plainly spell nothing like a secret."""
+    if SOUGHT.search(data) is None:
+        return True
     tokens = LogprobsReader().tokens(data)
-    suspect = secrets.suspect
-    return tokens is not None and suspect is not None and suspect(tokens.text()) is None
+    if tokens is None:
+        return False
+    text, suspect = tokens.text(), secrets.suspect
+    return not text or (suspect is not None and suspect(text) is None)
 
 
-def redact_tokens(secrets: Secrets, data: bytes) -> tuple[bytes, set[str]]:
-    """A whole body whose tokens spell no secret, as long as it was, and the kinds of what they did.
+def redact_tokens(secrets: Secrets, data: bytes, kinds: set[str] | None = None) -> bytes:
+    """A whole body whose tokens spell no secret, as long as it was; itself where they spelt none.
 
     Args:
         secrets: what to look for.
-        data: the body, which is given back itself where there is none.
+        data: the body.
+        kinds: for the kinds of what is found.
     """
-    kinds: set[str] = set()
-    if TOKEN_NAME not in data or tokens_are_plain(secrets, data):
-        return data, kinds
+    if not secrets or tokens_are_plain(secrets, data):
+        return data
     chunk = Written(data, part=False, safe=data)
-    TokenLane(Lane(secrets, kinds)).feed(chunk)
-    return chunk.safe, kinds
+    TokenLane(Lane(secrets, set() if kinds is None else kinds)).feed(chunk)
+    return data if chunk.safe == data else chunk.safe
