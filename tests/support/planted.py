@@ -10,6 +10,12 @@ def _random_looking(length: int, salt: int) -> str:
     return "".join(letters[(index * 7 + salt * 5 + index // 9) % 32] for index in range(length))
 
 
+def _hexadecimal(length: int, salt: int) -> str:
+    return "".join(
+        "0123456789abcdef"[(index * 7 + salt * 3 + index // 5) % 16] for index in range(length)
+    )
+
+
 def _key_lines(count: int, salt: int) -> str:
     return "\n".join(_random_looking(64, salt + line) for line in range(count))
 
@@ -41,6 +47,15 @@ PLANTED: dict[str, tuple[str, str]] = {
         ("groq", "gsk_", _random_looking(52, 11), ""),
         ("stripe", "sk_live_", _random_looking(24, 12), ""),
         ("npm", "npm_", _random_looking(36, 13), ""),
+        ("perplexity", "pplx-", _random_looking(48, 23), ""),
+        ("replicate", "r8_", _random_looking(37, 24), ""),
+        ("fireworks", "fw_", _random_looking(24, 25), ""),
+        ("nvidia", "nvapi-", _random_looking(30, 26) + "-_" + _random_looking(32, 27), ""),
+        ("cerebras", "csk-", _random_looking(48, 28).lower(), ""),
+        ("tavily", "tvly-", "dev-" + _random_looking(32, 29), ""),
+        ("langsmith", "lsv2_pt_", _hexadecimal(32, 30) + "_" + _hexadecimal(10, 31), ""),
+        ("pinecone", "pcsk_", _random_looking(6, 32) + "_" + _random_looking(63, 33), ""),
+        ("jina", "jina_", _hexadecimal(32, 34) + _random_looking(28, 35), ""),
         ("bearer", "Bearer ", _random_looking(32, 14), ""),
         ("basic", "Authorization: Basic ", _random_looking(24, 15) + "==", ""),
         (
@@ -53,6 +68,12 @@ PLANTED: dict[str, tuple[str, str]] = {
         ("openssh key", "", _private_key("OPENSSH ", 19), ""),
         ("password in a URL", "postgres://admin:", _random_looking(14, 20), "@db.example/prod"),
         ("api key in a query", "https://api.example/v1?a=1&api_key=", _random_looking(24, 21), ""),
+        (
+            "subscription key in a query",
+            "https://api.example/v1?subscription-key=",
+            _hexadecimal(32, 36),
+            "",
+        ),
         (
             "token in a query",
             "https://api.example/cb?access_token=",

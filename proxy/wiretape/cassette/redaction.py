@@ -31,6 +31,9 @@ SECRET_HEADERS = frozenset(
         "x-api-key",
         "api-key",
         "x-goog-api-key",
+        "ocp-apim-subscription-key",
+        "x-portkey-api-key",
+        "x-auth-token",
     },
 )
 """Lower-case names of the headers that carry keys and sessions to the known providers."""

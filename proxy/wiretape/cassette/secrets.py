@@ -25,7 +25,8 @@ CONTEXT_BYTES = 80
 # A word begins here, also after an escape of JSON or a percent-encoded character.
 _START = rb"(?:(?<![A-Za-z0-9])|(?<=\\[nrtbf])|(?<=\\u[0-9A-Fa-f]{4})|(?<=%[0-9A-Fa-f]{2}))"
 _NAMES = (
-    rb"(?i:api[-_]?key|key|(?:[a-z]{1,32}[-_])?token|client[-_]secret|secret|passw(?:or)?d|pwd"
+    rb"(?i:(?:x-)?api[-_]?key|key|access[-_]?key|(?:ocp-apim-)?subscription[-_]key"
+    rb"|(?:[a-z]{1,32}[-_])?token|client[-_]secret|secret|passw(?:or)?d|pwd"
     rb"|sig|signature|x-amz-signature|x-amz-credential|x-goog-signature)"
 )
 
@@ -55,6 +56,19 @@ _SHAPES: tuple[tuple[str, bytes], ...] = (
     ("stripe", _START + rb"[sr]k_(?:live|test)_([A-Za-z0-9]{16,})"),
     ("npm", _START + rb"npm_([A-Za-z0-9]{20,})"),
     ("xai", _START + rb"xai-([A-Za-z0-9]{20,})"),
+    ("perplexity", _START + rb"pplx-([A-Za-z0-9]{40,})"),
+    # Names in programs begin with these two as well, and go on with an underscore.
+    ("replicate", _START + rb"r8_([A-Za-z0-9]{36,})"),
+    ("fireworks", _START + rb"fw_(?=[A-Za-z]{0,60}[0-9])([A-Za-z0-9]{22,})"),
+    ("nvidia", _START + rb"nvapi-(?!REDA)([A-Za-z0-9_-]{48,})"),
+    ("cerebras", _START + rb"csk-([A-Za-z0-9]{40,})"),
+    (
+        "tavily",
+        _START + rb"tvly-(?!REDA)(?=[A-Za-z0-9_-]{0,60}[0-9])([A-Za-z0-9_-]{24,})",
+    ),
+    ("langsmith", _START + rb"lsv2_(?:pt|sk)_([A-Za-z0-9]{32}_[A-Za-z0-9]{10,})"),
+    ("pinecone", _START + rb"pcsk_([A-Za-z0-9]{4,8}_[A-Za-z0-9]{40,})"),
+    ("jina", _START + rb"jina_([0-9a-f]{32}[A-Za-z0-9_-]{20,})"),
     ("sendgrid", _START + rb"SG\.([A-Za-z0-9_-]{16,200}\.[A-Za-z0-9_-]{16,})"),
     (
         "private-key",
@@ -101,9 +115,10 @@ _A_PARAMETER = (
 _SUSPECT = re.compile(
     b"|".join(
         (
-            rb"_(?<=[kfpousrmit]_)(?:(?<=[sr]k_)|(?<=hf_)|(?<=gh._)|(?<=npm_)|(?<=_pat_))"
+            rb"_(?<=[kfpousrmit8w2a]_)(?:(?<=[sr]k_)|(?<=hf_)|(?<=gh._)|(?<=npm_)|(?<=_pat_)"
+            rb"|(?<=r8_)|(?<=fw_)|(?<=lsv2_)|(?<=jina_))" + _NOT_A_KEY,
+            rb"-(?<=[kixy]-)(?:(?<=[sr]k-)|(?<=xai-)|(?<=nvapi-)|(?<=pplx-)|(?<=tvly-))"
             + _NOT_A_KEY,
-            rb"-(?<=[ki]-)(?:(?<=[sr]k-)|(?<=xai-))" + _NOT_A_KEY,
             rb"-(?<=CSPX-)(?![A-Za-z0-9._-]{0,19}[^A-Za-z0-9._-])",
             rb"-(?<=xox[a-z]-)(?![A-Za-z0-9-]{0,9}[^A-Za-z0-9-])",
             rb"-(?<=lpat-)(?![A-Za-z0-9_.-]{0,11}[^A-Za-z0-9_.-])",

@@ -6,104 +6,41 @@ import json
 import random
 import re
 import tracemalloc
-from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from support.logprobs import (
+    DIALECTS,
+    OTHERS,
+    encoded,
+    lists,
+    spelt,
+    stream_of,
+    text_and_tokens,
+    told_again,
+    whole_answer,
+)
 from support.planted import PLANTED, grep
+from wiretape.cassette.redaction import Redactor
 from wiretape.cassette.secrets import Secrets
 from wiretape.cassette.streamredaction import StreamRedactor, none_in
+from wiretape.core.model import Body
 
 from .test_streamredaction import SECRETS, STREAM, Careful, Journal, cut
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Spell = Callable[[str, random.Random], dict[str, Any]]
-
 JSON = "application/json"
-OTHERS = (" the", "}]", '"', "\\", "]", "{", "x", "é", "}],", "ab")
+NAMES = (
+    "openai project", "aws", "basic", "jwt", "nvidia", "password in a URL", "api key in a query",
+    "rsa key",
+)  # fmt: skip
+"""Secrets that begin, end and go on each in their own way; `test_secrets` has all shapes."""
 
-
-def entry(token: str, dice: random.Random, **first: object) -> dict[str, Any]:
-    """A token as OpenAI's chat has it, itself among its alternatives."""
-    others = [token, *dice.sample(OTHERS, dice.choice([0, 2, 4]))]
-    dice.shuffle(others)
-    told = [one(each, dice, **first) for each in others] if dice.random() < 0.8 else []
-    return {**one(token, dice, **first), "top_logprobs": told}
-
-
-def one(token: str, dice: random.Random, **first: object) -> dict[str, Any]:
-    number = round(-dice.random() * 9, dice.choice([1, 8]))
-    return {**first, "token": token, "logprob": number, "bytes": list(token.encode())}
-
-
-def chat(token: str, dice: random.Random) -> dict[str, Any]:
-    probabilities = {"content": [entry(token, dice)], "refusal": None}
-    return {"choices": [{"delta": {"content": token}, "logprobs": probabilities}]}
-
-
-def refusal(token: str, dice: random.Random) -> dict[str, Any]:
-    probabilities = {"content": None, "refusal": [entry(token, dice)]}
-    return {"choices": [{"delta": {"refusal": token}, "logprobs": probabilities}]}
-
-
-def responses(token: str, dice: random.Random) -> dict[str, Any]:
-    kind = "response.output_text.delta"
-    return {"type": kind, "delta": token, "logprobs": [entry(token, dice)]}
-
-
-def ollama(token: str, dice: random.Random) -> dict[str, Any]:
-    return {"message": {"content": token}, "done": False, "logprobs": [entry(token, dice)]}
-
-
-def llama(token: str, dice: random.Random) -> dict[str, Any]:
-    probabilities = {"content": [entry(token, dice, id=sum(token.encode()))]}
-    return {"choices": [{"delta": {"content": token}, "logprobs": probabilities}]}
-
-
-def sorted_by_name(token: str, dice: random.Random) -> dict[str, Any]:
-    return json.loads(json.dumps(chat(token, dice), sort_keys=True))
-
-
-def completions(token: str, dice: random.Random) -> dict[str, Any]:
-    others = dict.fromkeys([token, *dice.sample(OTHERS, 2)], -0.25)
-    told = {"text_offset": [3], "token_logprobs": [-0.1], "tokens": [token]}
-    return {"choices": [{"text": token, "logprobs": {**told, "top_logprobs": [others]}}]}
-
-
-DIALECTS: dict[str, Spell] = {
-    each.__name__: each
-    for each in (chat, refusal, responses, ollama, llama, sorted_by_name, completions)
-}
-
-
-def whole_answer(tokens: list[str], dialect: str, dice: random.Random) -> dict[str, Any]:
-    text = "".join(tokens)
-    if dialect == "completions":
-        told = {
-            "tokens": tokens,
-            "top_logprobs": [{token: -0.1, dice.choice(OTHERS): -2} for token in tokens],
-        }
-        return {"choices": [{"text": text, "logprobs": told}]}
-    if dialect == "ollama":
-        return {"message": {"content": text}, "logprobs": [entry(each, dice) for each in tokens]}
-    first = {"id": 7} if dialect == "llama" else {}
-    told = {"content": [entry(each, dice, **first) for each in tokens], "refusal": None}
-    answer = {"choices": [{"message": {"content": text}, "logprobs": told}], "usage": {"tokens": 3}}
-    return json.loads(json.dumps(answer, sort_keys=dialect == "sorted_by_name"))
-
-
-def encoded(payload: dict[str, Any], dice: random.Random) -> bytes:
-    separators = dice.choice([(",", ":"), (", ", ": ")])
-    return json.dumps(payload, separators=separators, ensure_ascii=False).encode()
-
-
-def stream_of(tokens: list[str], dialect: str, dice: random.Random) -> list[bytes]:
-    lines = [encoded(DIALECTS[dialect](token, dice), dice) for token in tokens]
-    if dialect == "ollama":
-        return [line + b"\n" for line in lines]
-    return [b"data: " + line + b"\n\n" for line in lines]
+FRAGMENTS = (
+    " word", "\n", '"', "\\", "]", "}]", "[{", "}\n", "\n\n", "é", "sk-", "eyJ", "://", "?key=",
+    '{"token":"', '\\"tokens":[', "www.example.org", "1", "Bearer ",
+)  # fmt: skip
 
 
 def written(batches: list[list[bytes]], content_type: str) -> bytes:
@@ -126,57 +63,13 @@ def batches_of(wire: list[bytes], dice: random.Random) -> list[list[bytes]]:
     return batches
 
 
-def members(value: object) -> list[tuple[str, Any]]:
-    if isinstance(value, list):
-        return [member for each in value for member in members(each)]
-    if not isinstance(value, dict):
-        return []
-    return [*value.items(), *(member for each in value.values() for member in members(each))]
-
-
-def spelt(payloads: list[Any]) -> dict[str, bytes]:
-    """What the tokens, their bytes and the alternatives say, each from the first to the last."""
-    said = {"tokens": "", "bytes": b"", "alternatives": ""}
-    for name, value in members(payloads):
-        if name == "token":
-            said["tokens"] += value
-        elif name == "tokens" and isinstance(value, list):
-            said["tokens"] += "".join(value)
-        elif name == "bytes":
-            said["bytes"] += bytes(value)
-        elif name == "top_logprobs":
-            said["alternatives"] += "".join(each.get("token", "".join(each)) for each in value[:1])
-    return {what: each if isinstance(each, bytes) else each.encode() for what, each in said.items()}
-
-
-def read(content: bytes) -> list[Any]:
+def read(content: bytes) -> list:
     lines = content.replace(b"data: ", b"").decode().split("\n")
     return [json.loads(line) for line in lines if line]
 
 
-def text_and_tokens(payloads: list[Any]) -> tuple[str, str]:
-    text = tokens = ""
-    for payload in payloads:
-        for name, value in members({**payload, "choices": payload.get("choices")}):
-            if name in {"content", "text", "refusal", "delta"} and isinstance(value, str):
-                text += value
-    for name, value in members(without_alternatives(payloads)):
-        if name == "token" or (name == "tokens" and isinstance(value, list)):
-            tokens += "".join(value)
-    return text, tokens
-
-
-def without_alternatives(value: Any) -> Any:
-    if isinstance(value, list):
-        return [without_alternatives(each) for each in value]
-    if not isinstance(value, dict):
-        return value
-    kept = {name: each for name, each in value.items() if name != "top_logprobs"}
-    return {name: without_alternatives(each) for name, each in kept.items()}
-
-
 @pytest.mark.parametrize("dialect", DIALECTS)
-@pytest.mark.parametrize("name", PLANTED)
+@pytest.mark.parametrize("name", NAMES)
 def test_no_token_nor_its_bytes_nor_alternatives_spell_a_secret(name: str, dialect: str):
     text, secret = PLANTED[name]
     for seed in range(4):
@@ -199,7 +92,7 @@ def test_no_token_nor_its_bytes_nor_alternatives_spell_a_secret(name: str, diale
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-@pytest.mark.parametrize("name", PLANTED)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_stream_cut_anywhere_is_redacted_as_in_one_piece(name: str, dialect: str):
     text, secret = PLANTED[name]
     dice = random.Random(f"{name}{dialect}")
@@ -218,7 +111,7 @@ def test_a_stream_cut_anywhere_is_redacted_as_in_one_piece(name: str, dialect: s
 
 @pytest.mark.parametrize("indent", [None, 2])
 @pytest.mark.parametrize("dialect", DIALECTS)
-@pytest.mark.parametrize("name", PLANTED)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_whole_answer_is_redacted_alike_however_it_is_cut(
     name: str, dialect: str, indent: int | None
 ):
@@ -235,6 +128,89 @@ def test_a_whole_answer_is_redacted_alike_however_it_is_cut(
     assert shown == told
     for longest in (20, 200, 3000):
         assert written(batches_of(cut(body, dice, longest), dice), JSON) == wanted
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_each_list_of_tokens_is_looked_at_by_itself_too(seed: int):
+    dice = random.Random(seed)
+    text, secret = PLANTED[dice.choice(["openai", "github", "jwt", "nvidia", "stripe"])]
+    tokens = cut(f"{text} is yours", dice, dice.choice([2, 5, 9]))
+    if seed % 2:
+        answer = whole_answer(tokens, "chat", dice)
+        answer["choices"] *= 3
+        body, content_type = json.dumps(answer, indent=dice.choice([None, 1])).encode(), JSON
+    else:
+        events = [b"data: " + encoded(each, dice) + b"\n\n" for each in told_again(tokens, dice)]
+        body, content_type = b"".join(events), STREAM
+    longest = dice.choice([40, 400, 4000, len(body)])
+    safe = written(batches_of(cut(body, dice, longest), dice), content_type)
+    assert len(safe) == len(body)
+    said = lists([json.loads(safe)] if seed % 2 else read(safe))
+    assert len(said) >= 3
+    assert not any(grep(secret, each.encode()) for each in [*said, "".join(said)])
+    assert said[-1] == SECRETS.redact(f"{text} is yours".encode()).decode()
+
+
+def test_a_body_laid_out_in_lines_may_be_cut_where_an_event_might_end():
+    dice = random.Random(4)
+    key, secret = PLANTED["github"]
+    body = json.dumps(whole_answer(cut(f"So {key}.", dice, 9), "chat", dice), indent=1).encode()
+    wanted = written([[body]], JSON)
+    assert not grep(secret, lists(json.loads(wanted))[0].encode())
+    for end in re.finditer(rb"\}\n", body):
+        assert written([[body[: end.end()]], [body[end.end() :]]], JSON) == wanted
+
+
+def test_a_body_is_redacted_alike_wherever_it_is_cut_in_two():
+    dice = random.Random(5)
+    key = PLANTED["groq"][0]
+    for dialect in DIALECTS:
+        answer = whole_answer(cut(f"A {key} z", dice, 20), dialect, dice)
+        body = json.dumps(answer, separators=(",", ":")).encode()
+        wanted = written([[body]], JSON)
+        for place in range(1, len(body), 7):
+            assert written([[body[:place]], [body[place:]]], JSON) == wanted
+
+
+@given(st.integers(), st.lists(st.sampled_from(FRAGMENTS), max_size=9), st.sampled_from(NAMES))
+def test_no_secret_is_left_and_nothing_else_is_changed(seed: int, around: list[str], name: str):
+    dice = random.Random(seed)
+    text, secret = PLANTED[name]
+    dialect = dice.choice(list(DIALECTS))
+    before, after = "".join(around[::2]), "".join(around[1::2])
+    for said, leaks in ((f"{before} {text} {after}", True), (before + after, False)):
+        tokens = cut(said, dice, dice.choice([3, 12]))
+        if dice.random() < 0.5:
+            wire, content_type = stream_of(tokens, dialect, dice), STREAM
+        else:
+            answer = whole_answer(tokens, dialect, dice)
+            wire = [json.dumps(answer, indent=dice.choice([None, 2])).encode()]
+            content_type = JSON
+        body = b"".join(wire)
+        if dice.random() < 0.7:
+            wire = cut(body, dice, dice.choice([30, 300, 3000]))
+        safe = written(batches_of(wire, dice), content_type)
+        payloads = read(safe) if content_type == STREAM else [json.loads(safe)]
+        assert len(safe) == len(body)
+        if leaks:
+            assert not any(grep(secret, each) for each in spelt(payloads).values())
+        elif not SECRETS.find(said.encode()):
+            assert safe == body
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_request_that_tells_an_answer_is_redacted_too(dialect: str):
+    dice = random.Random(6)
+    key, secret = PLANTED["github"]
+    answer = whole_answer(cut(f"So {key} it is", dice, 6), dialect, dice)
+    body = json.dumps({"tokens": 5, "before": answer}).encode()
+    _, _, safe = Redactor().request("/", (("Content-Type", JSON),), Body.of(body))
+    assert safe.content is not None
+    assert len(safe.content) == len(body)
+    assert not any(grep(secret, each) for each in spelt([json.loads(safe.content)]).values())
+    plain = Body.of(json.dumps(whole_answer(["sk-", "no", "ne"], dialect, dice)).encode())
+    assert Redactor().request("/", (), plain)[2] is plain
+    assert Redactor(Secrets(builtin=False)).request("/", (), Body.of(body))[2].content is body
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
