@@ -109,14 +109,15 @@ def members(value: object) -> list[tuple[str, Any]]:
 def spelt(payloads: list[Any]) -> dict[str, bytes]:
     """What the tokens, their bytes and the alternatives say, each from the first to the last."""
     said = {"tokens": "", "bytes": b"", "alternatives": ""}
-    for name, value in members(payloads):
+    for name, value in members(without_alternatives(payloads)):
         if name == "token":
             said["tokens"] += value
         elif name == "tokens" and isinstance(value, list):
             said["tokens"] += "".join(value)
         elif name == "bytes":
             said["bytes"] += bytes(value)
-        elif name == "top_logprobs":
+    for name, value in members(payloads):
+        if name == "top_logprobs":
             said["alternatives"] += "".join(each.get("token", "".join(each)) for each in value[:1])
     return {what: each if isinstance(each, bytes) else each.encode() for what, each in said.items()}
 

@@ -154,11 +154,24 @@ def test_each_list_of_tokens_is_looked_at_by_itself_too(seed: int):
 def test_a_body_laid_out_in_lines_may_be_cut_where_an_event_might_end():
     dice = random.Random(4)
     key, secret = PLANTED["github"]
-    body = json.dumps(whole_answer(cut(f"So {key}.", dice, 9), "chat", dice), indent=1).encode()
+    tokens = ["It", " is", ": ", "gh", "p", *cut(key[3:], dice, 9)]
+    body = json.dumps(whole_answer(tokens, "chat", dice), indent=1).encode()
+    body = body.replace(b"},\n", b"}\n,")
     wanted = written([[body]], JSON)
     assert not grep(secret, lists(json.loads(wanted))[0].encode())
     for end in re.finditer(rb"\}\n", body):
         assert written([[body[: end.end()]], [body[end.end() :]]], JSON) == wanted
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_whole_body_with_a_secret_in_its_tokens_alone_is_told(dialect: str):
+    dice = random.Random(7)
+    body = json.dumps(whole_answer(["gh", "p", "_", "a1" * 18], dialect, dice)).encode()
+    body = body.replace(b"ghp_", b"xxxx")
+    assert SECRETS.find(body) == []
+    assert not none_in(SECRETS, JSON, [(body, False)])
+    plain = json.dumps(whole_answer(["gh", "p", "-", "a1" * 18], dialect, dice)).encode()
+    assert none_in(SECRETS, JSON, [(plain, False)])
 
 
 def test_a_body_is_redacted_alike_wherever_it_is_cut_in_two():
