@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import random
 import subprocess
 from pathlib import Path
 from urllib.parse import quote
@@ -12,6 +13,7 @@ from urllib.parse import quote
 import pytest
 
 from support.command import serving, wiretape
+from support.logprobs import DIALECTS, lists, spelt, stream_of, whole_answer
 from support.planted import PLANTED, grep
 from support.upstream import LAST, SSE_HEAD, Seen, Step, chunk, head, scripted_upstream
 from support.wire import ask
@@ -118,6 +120,96 @@ async def test_no_planted_secret_is_written_anywhere_and_replay_still_matches(
         assert await tape.stop() == 3
         for name, (_, secret) in PLANTED.items():
             assert not grep(secret, tape.said.encode()), name
+
+
+def tokens_told(seen: Seen) -> list[Step]:
+    """An answer with log probabilities: streamed by the event, cut anywhere, or whole."""
+    asked = json.loads(seen.body)
+    dice = random.Random(asked["secret"])
+    said = [" So", ":", " ", *tokens(asked["secret"]), " there"]
+    if asked["how"] == "whole":
+        body = json.dumps(whole_answer(said, asked["dialect"], dice)).encode()
+        return [
+            head("200 OK", "Content-Type: application/json", f"Content-Length: {len(body)}"),
+            body,
+        ]
+    wire = stream_of(said, asked["dialect"], dice)
+    if asked["how"] == "cut":
+        body = b"".join(wire)
+        wire = [body[at : at + 97] for at in range(0, len(body), 97)]
+    kind = "application/x-ndjson" if asked["dialect"] == "ollama" else "text/event-stream"
+    begin = head("200 OK", f"Content-Type: {kind}", "Transfer-Encoding: chunked")
+    return [begin, *(chunk(each) for each in wire), LAST]
+
+
+def said_in(cassette: Path) -> list[tuple[str, bytes]]:
+    """What the tokens of each answer in a cassette say, and their bytes and alternatives."""
+    said = []
+    for interaction in load(cassette).interactions():
+        body = interaction.body().decode()
+        lines = body.replace("data: ", "").split("\n") if "\n" in body else [body]
+        payloads = [json.loads(line) for line in lines if line]
+        said += list(spelt(payloads).items())
+        said += [("a list", each.encode()) for each in lists(payloads)]
+    return said
+
+
+async def test_no_run_of_tokens_with_probabilities_spells_a_secret(tmp_path: Path):
+    text, secret = PLANTED["openai project"]
+    kept, cassette = tmp_path / "kept.yaml", tmp_path / "c.yaml"
+    asked = [(dialect, how) for dialect in DIALECTS for how in ("events", "cut", "whole")]
+    async with scripted_upstream(tokens_told) as upstream:
+        for path, how in ((cassette, ()), (kept, ("--keep-secrets",))):
+            common = ("--dir", tmp_path, "--cassette", path.stem, *how)
+            async with serving("record", "--upstream", upstream.url, *common) as tape:
+                for dialect, way in asked:
+                    question = {"secret": text, "dialect": dialect, "how": way}
+                    answer = await ask(tape.url, "POST", CHAT, json.dumps(question).encode())
+                    assert answer.ending == "complete"
+                assert await tape.stop() == 0
+
+    assert len(load(cassette).interactions()) == len(asked)
+    assert {what for what, said in said_in(kept) if grep(secret, said)} >= {"tokens", "bytes"}
+    assert wiretape("check", kept).returncode == 1
+    assert wiretape("redact", kept).returncode == 0
+    for path in (cassette, kept):
+        assert not [what for what, said in said_in(path) if grep(secret, said)], path
+        assert not grep(secret, path.read_bytes())
+        assert wiretape("check", path).returncode == 0
+    for one, other in zip(load(cassette).interactions(), load(kept).interactions(), strict=True):
+        assert one.body() == other.body()
+        assert [len(each.data) for each in one.chunks] == [len(each.data) for each in other.chunks]
+
+
+def test_check_and_redact_see_secrets_in_tokens_alone(tmp_path: Path):
+    """In a request, in a whole answer, and inside a coding."""
+    dice = random.Random(8)
+    path = tmp_path / "c.yaml"
+    told = json.dumps(whole_answer(["gh", "p", "_", "a1" * 18], "chat", dice))
+    told = told.replace("ghp_", "none")
+    coded = base64.b64encode(gzip.compress(told.encode())).decode()
+    path.write_text(
+        "wiretape: 1\nrecorded: 2026-11-22T10:31:02Z\nupstream: http://h\nentries:\n"
+        f"- {{request: 1, at: 0, method: POST, target: /, json: {told}}}\n"
+        "- {response: 1, at: 0.01, status: 200, headers: {Content-Type: application/json}}\n"
+        f"- {{chunk: 1, at: 1, text: '{told}'}}\n- {{end: 1, at: 2, outcome: complete}}\n"
+        "- {request: 2, at: 3, method: GET, target: /}\n"
+        "- {response: 2, at: 3, status: 200, headers: {Content-Encoding: gzip}}\n"
+        f"- {{chunk: 2, at: 3, base64: {coded}}}\n- {{end: 2, at: 4, outcome: complete}}\n",
+    )
+
+    def places() -> list[tuple[int, str, list[str]]]:
+        problems = json.loads(wiretape("check", path, "--json").stdout)["cassettes"][0]["problems"]
+        return [(each["interaction"], each["place"], each["secrets"]) for each in problems]
+
+    coded_one = (2, "compressed response body", ["github"])
+    assert places() == [
+        (1, "request body", ["github"]),
+        (1, "response body", ["github"]),
+        coded_one,
+    ]
+    wiretape("redact", path)
+    assert places() == [coded_one]
 
 
 async def test_another_key_of_the_same_kind_matches_as_well(tmp_path: Path):
