@@ -120,7 +120,7 @@ def tokens_are_plain(secrets: Secrets, data: bytes) -> bool:
     """Whether the tokens of a whole body plainly spell nothing like a secret."""
     if SOUGHT.search(data) is None:
         return True
-    tokens = LogprobsReader().tokens(data)
+    tokens = tokens_of_whole(data) or LogprobsReader().tokens(data)
     if tokens is None:
         return False
     text, suspect = tokens.text(), secrets.suspect
