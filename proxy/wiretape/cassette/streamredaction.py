@@ -6,10 +6,9 @@ written before a secret showed itself is given back to be written again, exactly
 
 from __future__ import annotations
 
-import functools
-import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from wiretape.cassette.deltas import deltas, is_streamed
 from wiretape.cassette.jsontext import breaks_off_in_escape, end_of_text, quotes
 from wiretape.cassette.logprobs import may_hold_tokens
 from wiretape.cassette.secrets import CONTEXT_BYTES
@@ -17,21 +16,13 @@ from wiretape.cassette.tokens import TokenLane, tokens_are_plain
 from wiretape.cassette.watched import Lane, Written
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Sequence
 
     from wiretape.cassette.secrets import Secrets
 
     Pieces = Sequence[tuple[bytes, bool]]
 
-# The texts that models stream piece by piece, in every dialect; the value up to its quote.
-_DELTA = re.compile(
-    rb'"(?=[acdiprt])(content|text|arguments|partial_json|delta|thinking|reasoning|reasoning_content|response'
-    rb'|refusal|input)":[ ]?"((?:[^"\\]++|\\.|\\\Z)++|\Z)',
-    re.DOTALL,
-)
-_STREAMED = (
-    "event-stream", "ndjson", "jsonl", "json-lines", "json-seq", "json-stream", "stream+json",
-)  # fmt: skip
 _RAW = b""
 _TOKENS = b'"token'  # no name of a member begins so
 _LONGEST_KEY_BYTES = 32
@@ -84,7 +75,7 @@ class StreamRedactor:
     def __init__(self, secrets: Secrets, content_type: str) -> None:
         self.kinds: set[str] = set()
         self._secrets = secrets
-        self._streamed = _is_streamed(content_type)
+        self._streamed = is_streamed(content_type)
         self._lanes: dict[bytes, Lane] = {}
         self._tokens = TokenLane(self._lane(_TOKENS))
         self._unread = b""
@@ -102,9 +93,8 @@ class StreamRedactor:
 
     def take(self, pieces: Pieces) -> Safe:
         """Take some chunks, as (bytes, part), and tell how they are to be written."""
-        # A read mostly brings one chunk.
-        if len(pieces) == 1 and self._alike is None and self._take_plain(pieces[0][0]):
-            return Safe(pieces, (), ())
+        if len(pieces) == 1 and self._alike is None:
+            return self._take_one(pieces)
         looked_at: dict[int, Written] = {}
         touched: list[Written] = []
         index, few = 0, _FEW
@@ -121,6 +111,14 @@ class StreamRedactor:
         if not looked_at:
             return Safe(pieces, (), ())
         return self._safe(pieces, looked_at, touched)
+
+    def _take_one(self, pieces: Pieces) -> Safe:
+        """Take a chunk alone, as a read mostly brings them."""
+        data, part = pieces[0]
+        if self._secrets.suspect is not None and self._take_plain(data):
+            return Safe(pieces, (), ())
+        chunk = Written(data, part, data)
+        return self._safe(pieces, {0: chunk}, self._look_at(chunk))
 
     def take_alike(self, data: bytes) -> bool:
         """Take a chunk that is the last one again but for its text, which is no secret.
@@ -206,7 +204,7 @@ class StreamRedactor:
             if self._open:
                 start = end_of_text(data, escaped=self._escaped)
                 grown[self._open] = data[:start]
-            texts = _texts(event, start, begun)
+            texts = deltas(event, start, begun)
             for match in texts:
                 grown[match[1]] = grown.get(match[1], b"") + match[2]
         tokens, told = self._tokens, None
@@ -247,7 +245,7 @@ class StreamRedactor:
         for index, chunk in looked_at.items():
             safe[index] = chunk.safe, chunk.part
         new = {id(chunk) for chunk in looked_at.values()}
-        watched = {id(each) for lane in self._lanes.values() for each in lane.chunks()}
+        watched = {id(each.chunk) for lane in self._lanes.values() for each in lane.pieces}
         watched |= {id(each) for each in self._tokens.held()}
         return Safe(
             safe,
@@ -273,7 +271,7 @@ class StreamRedactor:
         # A name that the last chunk broke off in is read together with the rest of it.
         begun = len(self._unread)
         event = self._unread + data
-        texts = _texts(event, start, begun)
+        texts = deltas(event, start, begun)
         for match in texts:
             touched += self._lane(match[1]).feed(chunk, match.start(2) - begun, match[2])
         self._go_on_after(texts, event, start, begun)
@@ -368,18 +366,13 @@ def none_in(secrets: Secrets, content_type: str, pieces: Pieces) -> bool:
         return False
     if not tokens_are_plain(secrets, data):
         return False
-    texts = _texts(data, 0, 0) if _is_streamed(content_type) else []
+    texts = deltas(data, 0, 0) if is_streamed(content_type) else []
     if len(texts) < 2:  # noqa: PLR2004  one text stands in the bytes as it is
         return True
     grown: dict[bytes, bytes] = {}
     for match in texts:
         grown[match[1]] = grown.get(match[1], b"") + match[2]
     return all(suspect(text) is None for text in grown.values())
-
-
-@functools.lru_cache(maxsize=64)
-def _is_streamed(content_type: str) -> bool:
-    return any(word in content_type.lower() for word in _STREAMED)
 
 
 def _joined(pieces: Pieces) -> bytes:
@@ -399,8 +392,3 @@ def _cut(pieces: Pieces, least: int, most: int) -> tuple[int, int]:
         if size >= least:
             return (count, size - least) if size <= most else (0, 0)
     return 0, 0
-
-
-def _texts(event: bytes, start: int, begun: int) -> list[re.Match[bytes]]:
-    """The streamed texts whose values begin in what is new of the bytes, and after `start`."""
-    return [match for match in _DELTA.finditer(event, start) if match.start(2) >= begun]

@@ -20,7 +20,7 @@ from wiretape.cassette.logprobs import (
 from wiretape.cassette.watched import Beside, Lane, Written
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
     from wiretape.cassette.secrets import Secrets
 
@@ -110,10 +110,13 @@ class TokenLane:
             beside = self._beside = Beside()
         return beside
 
-    def held(self) -> Sequence[Written]:
-        """The chunks that may have to be written again for a token that is still to come."""
-        beside = self._beside
-        return () if beside is None or self._reader.told else beside.chunks()
+    def held(self) -> Iterator[Written]:
+        """The chunks that may have to be written again for what stands beside tokens."""
+        for piece in self._lane.pieces:
+            if piece.beside is not None:
+                yield from piece.beside.chunks
+        if self._beside is not None and not self._reader.told:
+            yield from self._beside.chunks
 
 
 def tokens_are_plain(secrets: Secrets, data: bytes) -> bool:

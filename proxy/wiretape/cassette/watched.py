@@ -15,8 +15,6 @@ from wiretape.cassette.escapes import ESCAPE_BYTES
 from wiretape.cassette.secrets import CONTEXT_BYTES, Found, stand_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from wiretape.cassette.secrets import Secrets
 
 WATCHED_BYTES = 512
@@ -67,10 +65,12 @@ class Beside:
     """What tells a piece of a lane too, and so is made harmless where that turns out secret.
 
     Attributes:
+        chunks: those that may have to be written again for it.
         size: how many bytes it has.
         secret: whether it has turned out so.
     """
 
+    chunks: list[Written] = field(default_factory=list)
     size: int = 0
     secret: bool = False
     _spans: list[tuple[Written, int, bytes]] = field(default_factory=list)
@@ -79,20 +79,18 @@ class Beside:
         """Add some bytes of a chunk, as they are where they tell nothing; as `Lane.feed`."""
         self.size += len(harmless)
         self._spans.append((chunk, offset, harmless))
+        if not self.chunks or self.chunks[-1] is not chunk:
+            self.chunks.append(chunk)
         return self.hide() if self.secret else []
 
     def hide(self) -> list[Written]:
         """Make it harmless, now and later; return the chunks whose safe bytes that changed."""
         self.secret = True
-        spans, self._spans = self._spans, []
-        for chunk, offset, harmless in spans:
+        for chunk, offset, harmless in self._spans:
             safe = chunk.safe
             chunk.safe = safe[:offset] + harmless + safe[offset + len(harmless) :]
-        return [chunk for chunk, _, _ in spans]
-
-    def chunks(self) -> list[Written]:
-        """Those that may have to be written again."""
-        return [chunk for chunk, _, _ in self._spans]
+        touched, self.chunks, self._spans = self.chunks, [], []
+        return touched
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,13 +161,6 @@ class Lane:
     def begin_part(self, size: int = 0) -> None:
         """Take it that the text's end, of this size, may also be read without what is before it."""
         self._part = max(0, len(self.text) - size)
-
-    def chunks(self) -> Iterator[Written]:
-        """Those that may have to be written again."""
-        for piece in self.pieces:
-            yield piece.chunk
-            if piece.beside is not None:
-                yield from piece.beside.chunks()
 
     def with_plain(self, data: bytes, known: bytes) -> bytes | None:
         """The text with some bytes added; None if it would hold anything like a secret.
