@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass
+from operator import ne
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -52,6 +53,20 @@ class Shape:
         shorter = min(len(self.prints), len(other.prints))
         start = _agreeing(self.forward, other.forward, shorter)
         return start, _agreeing(self.backward, other.backward, shorter - start)
+
+    def may_agree(self, other: Shape, places: int, *, whatever_items: bool) -> bool:
+        """Whether two requests may be equal but for some items and fields, each changed in place.
+
+        Args:
+            other: the other one's.
+            places: how many of them, at most.
+            whatever_items: the fingerprints of items say nothing, only their number does.
+        """
+        if len(self.prints) != len(other.prints):
+            return False
+        fields = len(frozenset(self.fields).symmetric_difference(other.fields))
+        items = 0 if whatever_items else sum(map(ne, self.prints, other.prints))
+        return items + (fields + 1) // 2 <= places
 
 
 def _chain(prints: Iterable[int]) -> array[int]:

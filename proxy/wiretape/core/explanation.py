@@ -1,7 +1,7 @@
 """Explains a miss: picks the closest recording, and tries what would make it match.
 
 Knows readings, fingerprints and differences; knows no index and no recording's name. Nothing
-is suggested that was not tried.
+is suggested that was not tried, and no pointer under which luck would choose the answer.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from wiretape.core.canonical import Reading
 from wiretape.core.conversation import LEVELS
 from wiretape.core.differences import MAX_WEIGHED, differences
 from wiretape.core.model import REDACTED
-from wiretape.core.pointer import parse_pointer
+from wiretape.core.pointer import ANY, parse_pointer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from wiretape.core.differences import Difference
     from wiretape.core.model import Request
     from wiretape.core.pointer import Pointer
+    from wiretape.core.rivals import Rivals
 
 MAX_CANDIDATE_BYTES = 250_000
 """Of the likeliest recordings, so many bytes of bodies are read (but one body in any case)."""
@@ -73,6 +74,7 @@ def explain(
     candidates: Sequence[Candidate],
     level: Level,
     ignore: tuple[Pointer, ...],
+    rivals: Rivals,
 ) -> Explanation:
     """Pick the closest of the candidates (all equally close by fingerprints).
 
@@ -81,6 +83,7 @@ def explain(
         candidates: not empty, the likeliest first.
         level: the level that is in force.
         ignore: the pointers that are in force.
+        rivals: all recordings that a suggestion could make agree.
     """
     found = min(
         (
@@ -99,7 +102,7 @@ def explain(
         # Of what was said the first is enough; the model and its settings matter as much.
         said_first = next(each for each in differing if _place(live, each) is not None)
         differing.sort(key=lambda each: (each is not said_first, _place(live, each) is not None))
-    suggestion = _suggestion(found, live, level, ignore, only_level=mostly)
+    suggestion = _suggestion(found, live, level, ignore, rivals if not mostly else None)
     return Explanation(found.candidate, tuple(differing), another, suggestion)
 
 
@@ -178,10 +181,12 @@ def _suggestion(
     live: Reading,
     level: Level,
     ignore: tuple[Pointer, ...],
-    *,
-    only_level: bool,
+    rivals: Rivals | None,
 ) -> str | None:
-    """The fewest flags that make the two agree; None if there are none to recommend."""
+    """The fewest flags that make the two agree; None if there are none to recommend.
+
+    Without rivals to reckon with, nothing is to be ignored.
+    """
     recorded = found.reading
     if recorded.path != live.path:
         return _base_url(recorded, live, level, ignore)
@@ -192,18 +197,36 @@ def _suggestion(
             return f"--match {looser.value}"
     if all(map(_redacted, found.differing)):
         return "the --redact that it was redacted with"
-    if only_level:
+    if rivals is None:
         return None
     for each in (level, *looser_levels):
-        differing = found.differing
-        if each is not level:
-            differing = differences(recorded, live, each, ignore)
-        pointers = _ignorable(live, differing)
-        if pointers and _agree(recorded, live, each, ignore + pointers):
-            flags = [f"--match {each.value}"] if each is not level else []
-            flags += [f"--ignore {shlex.quote(pointer.text)}" for pointer in pointers]
-            return " ".join(flags)
+        flags = _pointers(found, live, each, ignore, rivals, in_force=each is level)
+        if flags:
+            return " ".join([f"--match {each.value}"] * (each is not level) + flags)
     return None
+
+
+def _pointers(
+    found: _Compared,
+    live: Reading,
+    level: Level,
+    ignore: tuple[Pointer, ...],
+    rivals: Rivals,
+    *,
+    in_force: bool,
+) -> list[str]:
+    """The flags that leave out all that differs at a level; none if that is no good."""
+    recorded = found.reading
+    differing = found.differing if in_force else differences(recorded, live, level, ignore)
+    pointers = _ignorable(live, differing)
+    if not pointers:
+        return []
+    digest = live.ignoring(ignore + pointers).digest(level)
+    if recorded.ignoring(ignore + pointers).digest(level) != digest or rivals.part_on(
+        recorded, digest, level, ignore, pointers, in_force=in_force
+    ):
+        return []
+    return [f"--ignore {shlex.quote(pointer.text)}" for pointer in pointers]
 
 
 def _redacted(difference: Difference) -> bool:
@@ -251,6 +274,7 @@ def _ignorable(live: Reading, differing: Sequence[Difference]) -> tuple[Pointer,
     if len(pointers) > MAX_IGNORED or any(
         not pointer.startswith("/")
         or pointer in (*_NEVER_IGNORED, conversation)
+        or ANY in pointer.split("/")  # as one to ignore it would name far more
         or pointer.rpartition("/")[0] == conversation
         for pointer in pointers
     ):

@@ -7,6 +7,7 @@ owner gives it. Not thread-safe.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from wiretape.core.canonical import Reading
@@ -17,6 +18,7 @@ from wiretape.core.explanation import Candidate, explain
 from wiretape.core.likeness import MOST_LIKELY, likeliest, words
 from wiretape.core.miss import Key, Miss, Reason
 from wiretape.core.pointer import Pointer, parse_pointer
+from wiretape.core.rivals import Rivals
 from wiretape.core.routing import is_metadata
 from wiretape.core.rules import Repeat, Rules
 
@@ -173,7 +175,13 @@ class Matcher:
         if not near:
             return Miss(Reason.NO_MATCH, live.method, live.path, routes=routes)
         candidates = self._candidates(live, shape, closest(shape, near))
-        found = explain(live.ignoring(()), candidates, self.rules.level, self.rules.ignore)
+        found = explain(
+            live.ignoring(()),
+            candidates,
+            self.rules.level,
+            self.rules.ignore,
+            Rivals(shape, partial(self._distinct, near)),
+        )
         recording = self._recordings[found.closest.number]
         agreeing, items = shape.agreeing(recording.shape), len(shape.prints)
         in_place = shape.shared(recording.shape)[0] == items
@@ -271,6 +279,15 @@ class Matcher:
             Candidate(numbers[index], recordings[index].request, bool(self._used[numbers[index]]))
             for index in likeliest(wanted, live.body.length, bodies)
         ]
+
+    def _distinct(self, numbers: Iterable[tuple[int, Shape]]) -> Iterator[tuple[Request, Shape]]:
+        """Of these recordings one of each that differs from the others."""
+        seen = set()
+        for number, shape in numbers:
+            recording = self._recordings[number]
+            if recording.digests not in seen:
+                seen.add(recording.digests)
+                yield recording.request, shape
 
     def _near(self, live: Reading) -> list[tuple[int, Shape]]:
         """The recordings to compare with: of the same method and path, else of similar paths."""

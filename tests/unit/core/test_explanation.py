@@ -5,12 +5,16 @@ from typing import Any
 import pytest
 
 from wiretape.core.canonical import Reading
+from wiretape.core.closest import Shape
 from wiretape.core.conversation import Level
 from wiretape.core.explanation import Candidate, Explanation, explain
 from wiretape.core.model import Body, Request
 from wiretape.core.pointer import parse_pointer
+from wiretape.core.rivals import Rivals
 
 TARGET = "/v1/chat/completions"
+ALONE = Rivals(Shape.of((), ()), tuple)
+"""Nothing else is recorded."""
 CALLS = [
     {"id": name, "type": "function", "function": {"name": "ls", "arguments": "{}"}}
     for name in ("a", "b")
@@ -54,7 +58,7 @@ def explained(
     candidates = [Candidate(n, request(body), n in used) for n, body in enumerate(bodies)]
     asked = request(live, target)
     reading = Reading(asked.method, asked.target, asked.headers, asked.body)
-    return explain(reading, candidates, level, tuple(map(parse_pointer, ignore)))
+    return explain(reading, candidates, level, tuple(map(parse_pointer, ignore)), ALONE)
 
 
 def suggestion(live: Any, *recorded: Any, **options: Any) -> str | None:
@@ -113,6 +117,10 @@ def test_pointers_are_quoted_for_the_shell():
 )
 def test_what_must_not_be_ignored_is_not_suggested(path: str, value: Any):
     assert suggestion(changed(path, value)) is None
+
+
+def test_a_name_that_as_a_pointer_would_be_a_wildcard_is_not_suggested():
+    assert suggestion({"*": 1, "a": 2}, {"*": 3, "a": 2}) is None
 
 
 def test_many_pointers_are_no_suggestion():
@@ -202,6 +210,6 @@ def test_bodies_of_other_kinds_can_be_explained_too():
     body = Body.of(b"\xff\x00")
     live = Reading("POST", "/upload", (), body)
     candidate = Candidate(0, Request(1, 0, "POST", "/upload", (), Body(None, 3, "ab" * 32)), False)  # noqa: FBT003  the field is named just so
-    found = explain(live, [candidate], Level.TOOL_OUTPUT, ())
+    found = explain(live, [candidate], Level.TOOL_OUTPUT, (), ALONE)
     assert [each.pointer for each in found.differences] == ["body"]
     assert found.suggestion is None

@@ -305,6 +305,57 @@ def test_a_miss_names_the_closest_recording_and_what_would_help():
     assert (found.agreeing, found.items) == (2, 2)
 
 
+ONE, TWO = (chat(f"be kind, it is {day}", "which day is it?") for day in ("Monday", "Tuesday"))
+
+
+@pytest.mark.parametrize(
+    ("recorded", "expected"),
+    [
+        ([ONE], "--ignore /messages/0/content"),
+        ([ONE, TWO], None),
+        # Equal ones answer in turn, with the flag or without; so do those of another spelling.
+        ([ONE, ONE, dict(reversed(ONE.items()))], "--ignore /messages/0/content"),
+        ([ONE, {**TWO, "seed": 1}], "--ignore /messages/0/content"),
+        ([ONE, chat(*[each["content"] for each in TWO["messages"]], "and tomorrow?")],
+         "--ignore /messages/0/content"),
+    ],
+)  # fmt: skip
+def test_what_luck_would_answer_is_not_ignored(recorded: list[Any], expected: str | None):
+    found = ask(matcher(*recorded), chat("be kind, it is Friday", "which day is it?"))
+    assert isinstance(found, Miss)
+    assert found.suggestion == expected
+
+
+def test_a_flag_that_is_in_force_already_is_nobodys_luck():
+    one, two = ({**ONE, "seed": seed} for seed in (1, 2))
+    index = matcher(one, two, ignore=(parse_pointer("/seed"),))
+    found = ask(index, {**TWO, "seed": 3})
+    assert isinstance(found, Miss)
+    assert found.suggestion == "--ignore /messages/0/content"
+
+
+def test_at_a_looser_level_others_are_reckoned_with_by_what_it_compares():
+    live = {**results("a=same old thing", "b=same old song"), "c": 1, "d": 1}
+    recorded = {**results("a=same old one", "b=same old two"), "c": 2, "d": 2}
+    found = ask(matcher(recorded, {**recorded, "e": 1}), live)
+    assert isinstance(found, Miss)
+    assert found.suggestion == "--match tool-output --ignore /c --ignore /d"
+    # What the tools returned plays no part at that level, and what differs is to be ignored.
+    rival = {**results("a=one thing", "b=another"), "c": 3, "d": 3}
+    found = ask(matcher(recorded, rival), live)
+    assert isinstance(found, Miss)
+    assert found.closest == (0, 1)
+    assert found.suggestion is None
+
+
+def test_however_long_the_closest_is_what_would_help_is_suggested(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("wiretape.core.rivals.MAX_READ_BYTES", -1)
+    for recorded in ([ONE], [ONE, ONE, ONE]):
+        found = ask(matcher(*recorded), TWO)
+        assert isinstance(found, Miss)
+        assert found.suggestion == "--ignore /messages/0/content"
+
+
 def test_messages_are_said_to_be_in_another_order_only_where_they_are():
     index = matcher(chat("a", "b", "c", "d", seed=1))
 
