@@ -13,6 +13,7 @@ from support.command import serving, wiretape
 from support.upstream import head, scripted_upstream
 from support.wire import ask, ask_json
 from wiretape import __version__
+from wiretape.cassette.loader import load
 
 CASSETTES = Path(__file__).parents[2] / "cassettes"
 OK = head("200 OK", "Content-Length: 2") + b"ok"
@@ -49,6 +50,15 @@ async def test_an_argument_goes_before_a_cassette_that_is_configured(
     assert "session plain-answer: " in t.said
     refused = wiretape("replay", "--listen", "127.0.0.1:0", cwd=tmp_path, **environment)
     assert "nosuch.yaml: no such cassette" in refused.stderr
+
+
+async def test_a_replay_says_which_command_records_the_rest(tmp_path: Path):
+    cassette = CASSETTES / "notes" / "plain-answer.yaml"
+    body = json.loads(load(cassette).interactions()[0].request.body.content or b"")
+    body["messages"].append({"role": "user", "content": "and now?"})
+    async with serving("replay", cassette, cwd=tmp_path) as t:
+        answer = await ask_json(t.url, "/v1/chat/completions", body)
+    assert b"to have the rest recorded: wiretape serve --mode new_episodes; or" in answer.body
 
 
 async def test_strict_replay_exits_3_after_a_miss_or_with_an_unused_recording(tmp_path: Path):

@@ -306,6 +306,23 @@ async def test_a_miss_explains_itself_in_the_callers_dialect(proxy: Proxy, tmp_p
     assert report["misses"][0]["text"] == message
 
 
+@pytest.mark.parametrize("cassettes", [1, 2])
+async def test_the_rest_of_a_conversation_is_recorded_into_a_cassette_if_there_is_but_one(
+    proxy: Proxy, tmp_path: Path, cassettes: int
+):
+    for number in range(cassettes):
+        write(tmp_path, whole(1, 0, messages("hi"), "t"), f"tape{number}")
+    async with proxy("replay", cassette=None) as replaying:
+        answer = await ask_json(
+            replaying.url, "/v1/chat/completions", messages("hi", "hello", "and now?")
+        )
+        report = (await ask(replaying.url, "GET", "/_wiretape/sessions/default")).json()
+    lines = answer.json()["error"]["message"].splitlines()
+    assert "the conversation goes on past the recording" in lines
+    assert ("--mode new_episodes" in lines[-1]) is (cassettes == 1)
+    assert report["misses"][0]["suggestion"] == ("--mode new_episodes" if cassettes == 1 else None)
+
+
 async def test_tool_results_in_another_order_and_arguments_reserialised_match(
     proxy: Proxy, tmp_path: Path
 ):

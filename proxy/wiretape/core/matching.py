@@ -16,7 +16,7 @@ from wiretape.core.conversation import LEVELS, Level
 from wiretape.core.differences import Difference, differences
 from wiretape.core.explanation import Candidate, explain
 from wiretape.core.likeness import MOST_LIKELY, likeliest, words
-from wiretape.core.miss import Key, Miss, Reason
+from wiretape.core.miss import RECORD_THE_REST, Key, Miss, Reason
 from wiretape.core.pointer import Pointer, parse_pointer
 from wiretape.core.rivals import Rivals
 from wiretape.core.routing import is_metadata
@@ -184,11 +184,15 @@ class Matcher:
         )
         recording = self._recordings[found.closest.number]
         agreeing, items = shape.agreeing(recording.shape), len(shape.prints)
-        in_place = shape.shared(recording.shape)[0] == items
+        at_start = shape.shared(recording.shape)[0]
+        recorded_items = len(recording.shape.prints)
+        goes_on = recording.path == live.path and 0 < recorded_items == at_start < items
         suggestion = found.suggestion
         once = self.rules.repeat is Repeat.NONE and not is_metadata(method, target)
         if suggestion and suggestion.startswith("--") and found.closest.used and once:
             suggestion += " --repeat last"
+        if goes_on:
+            suggestion = suggestion or RECORD_THE_REST
         return Miss(
             Reason.NO_MATCH,
             live.method,
@@ -198,8 +202,9 @@ class Matcher:
             differences=found.differences,
             agreeing=agreeing,
             items=items,
-            reordered=agreeing == items and not in_place,
+            reordered=agreeing == items and at_start < items and not goes_on,
             another_conversation=found.another_conversation,
+            goes_on=goes_on,
             routes=routes,
             suggestion=suggestion,
         )

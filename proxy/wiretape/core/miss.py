@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 Key = tuple[int, int]
 """A recording: the index of its cassette and the number of its interaction. Opaque to matching."""
 
+RECORD_THE_REST = "--mode new_episodes"
+"""What helps where a conversation goes on past its recording."""
+
 MAX_SHOWN = 5
 """How many differences the text spells out, and how many more it names."""
 
@@ -45,9 +48,11 @@ class Miss:
         items: how many it has; 0 if the request is no conversation.
         reordered: whether all of them agree, but not where they stand.
         another_conversation: whether most of the conversation differs.
+        goes_on: whether all of the recorded conversation agrees, and the live one is longer.
         routes: the methods and paths that are recorded, with how often; most frequent first.
             Empty if one of them is, or ends as, the live request's.
-        suggestion: the flags that would make it match, ready to paste; None if none would.
+        suggestion: the flags that would make it match, ready to paste, or RECORD_THE_REST; None if
+            none would help.
     """
 
     reason: Reason
@@ -61,6 +66,7 @@ class Miss:
     items: int = 0
     reordered: bool = False
     another_conversation: bool = False
+    goes_on: bool = False
     routes: tuple[tuple[str, int], ...] = ()
     suggestion: str | None = None
 
@@ -78,7 +84,8 @@ class Miss:
             spell: how the suggestion is written where it is no matter of flags.
         """
         helping = self._helping(record, spell)
-        return "\n".join([*self._found(describe), *self._differing(), *helping])
+        goes_on = ["the conversation goes on past the recording"] if self.goes_on else []
+        return "\n".join([*self._found(describe), *self._differing(), *goes_on, *helping])
 
     def to_json(self, describe: Callable[[Key], str] | None = None) -> dict[str, Any]:
         """The miss for the session report, as JSON values; `closest` a name or a key."""
@@ -128,6 +135,8 @@ class Miss:
 
     def _helping(self, record: str | None, spell: Callable[[str], str]) -> list[str]:
         again = f"record again: {record}" if record else "record again"
+        if self.suggestion == RECORD_THE_REST:
+            return [f"to have the rest recorded: {spell(self.suggestion)}; or {again}"]
         if self.suggestion:
             return [f"to make it match: {spell(self.suggestion)}; or {again}"]
         return [f"to have it answered, {again}"]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from wiretape.core.matching import Key, Level, Match, Matcher, Miss
+from wiretape.core.miss import RECORD_THE_REST
 from wiretape.core.model import Interaction, Outcome
 from wiretape.core.routing import is_metadata
 from wiretape.core.schedule import Schedule
@@ -187,6 +188,8 @@ class Replayer:
         The words name the command that records what is missing.
         """
         found = self._matcher.miss(*self._asked(incoming, body))
+        if found.suggestion == RECORD_THE_REST and len(self.cassettes) > 1:
+            found = replace(found, suggestion=None)  # it appends to one cassette
         spell = self._settings.spell_suggestion
         text = found.text(self.describe, self._record_command, spell)
         self.missed += 1

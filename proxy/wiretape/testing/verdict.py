@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wiretape.core.miss import RECORD_THE_REST
 from wiretape.core.model import Mode
 from wiretape.server.report import never_used
 
@@ -130,8 +131,10 @@ def _unused(unused: Sequence[Mapping[str, Any]], holder: str, record_command: st
 def as_mark(suggestion: str) -> str:
     """What a miss suggests for the command line, as the mark's arguments; else what it says.
 
-    pytest has an `--ignore` of its own.
+    pytest has an `--ignore` of its own, and a flag for the mode.
     """
+    if suggestion == RECORD_THE_REST:  # for once, where a mark would stay
+        return f"--wiretape-mode={Mode.NEW_EPISODES.value}"
     words = shlex.split(suggestion)
     flags = list(zip(words[::2], words[1::2], strict=False))
     if len(words) % 2 or any(flag not in _MARKED for flag, _ in flags):

@@ -14,6 +14,7 @@ from wiretape.core.matching import (
     Rules,
     parse_pointer,
 )
+from wiretape.core.miss import RECORD_THE_REST
 from wiretape.core.model import EMPTY_BODY, Body, Headers, Request
 
 TARGET = "/v1/chat/completions"
@@ -354,6 +355,38 @@ def test_however_long_the_closest_is_what_would_help_is_suggested(monkeypatch: p
         found = ask(matcher(*recorded), TWO)
         assert isinstance(found, Miss)
         assert found.suggestion == "--ignore /messages/0/content"
+
+
+@pytest.mark.parametrize(
+    ("recorded", "goes_on"),
+    [
+        (chat("a", "b"), True),
+        (chat("a"), True),
+        (chat("a", "b", seed=1), True),
+        (chat("b", "c"), False),
+        (chat("a", "x"), False),
+        (chat("a", "b", "c", "d"), False),
+        (chat("a", "b", "c", seed=1), False),
+        (request(chat("a", "b"), target="/api/chat"), False),
+    ],
+)
+def test_a_conversation_that_goes_on_past_its_recording_is_told(recorded: Any, *, goes_on: bool):
+    index = matcher(recorded)
+    ask(index, recorded)
+    found = ask(index, chat("a", "b", "c"))
+    assert isinstance(found, Miss)
+    assert found.closest_used
+    assert found.goes_on is goes_on
+    assert (found.suggestion == RECORD_THE_REST) is goes_on
+
+
+def test_results_in_another_order_are_no_other_conversation_that_goes_on():
+    live = results("b=B", "a=A")
+    live["messages"].append({"role": "user", "content": "and now?"})
+    for level, goes_on in ((Level.EXACT, False), (Level.TOOL_ORDER, True)):
+        found = ask(matcher(results("a=A", "b=B"), level=level), live)
+        assert isinstance(found, Miss)
+        assert found.goes_on is goes_on
 
 
 def test_messages_are_said_to_be_in_another_order_only_where_they_are():

@@ -2,7 +2,7 @@ import json
 from typing import Any
 
 from wiretape.core.differences import Difference
-from wiretape.core.miss import Key, Miss, Reason
+from wiretape.core.miss import RECORD_THE_REST, Key, Miss, Reason
 
 
 def named(key: Key) -> str:
@@ -37,6 +37,20 @@ def test_what_would_help_is_spelt_as_its_reader_needs_it():
 
     assert lines[-1] == "to make it match: <--ignore /seed>; or record again"
     assert found.to_json()["suggestion"] == "--ignore /seed"
+
+
+def test_a_conversation_that_goes_on_says_so_in_a_line():
+    found = miss(closest=(0, 3), goes_on=True, suggestion=RECORD_THE_REST)
+
+    assert found.text(named, spell=lambda flags: f"<{flags}>").splitlines()[1:] == [
+        "the conversation goes on past the recording",
+        "to have the rest recorded: <--mode new_episodes>; or record again",
+    ]
+    unhelped = miss(closest=(0, 3), goes_on=True).text(named).splitlines()
+    assert unhelped[1:] == [
+        "the conversation goes on past the recording",
+        "to have it answered, record again",
+    ]
 
 
 def test_only_the_first_few_differences_are_spelled_out():

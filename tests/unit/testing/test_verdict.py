@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from wiretape.core.miss import RECORD_THE_REST
 from wiretape.server.serve import Summary
 from wiretape.testing.verdict import Verdict, as_mark, verdict
 
@@ -151,6 +152,10 @@ def test_what_a_miss_suggests_becomes_a_mark(suggestion: str, mark: str):
 @pytest.mark.parametrize("suggestion", ["a base URL that ends in /v1", "--match", "--speed 4"])
 def test_what_the_mark_does_not_take_is_left_as_it_is(suggestion: str):
     assert as_mark(suggestion) == suggestion
+
+
+def test_the_mode_that_records_the_rest_is_a_flag_of_pytest():
+    assert as_mark(RECORD_THE_REST) == "--wiretape-mode=new_episodes"
 
 
 def test_a_missing_redact_is_one_of_the_mark():
