@@ -119,6 +119,21 @@ async def test_what_nobody_waits_for_any_longer_is_not_read(proxy: Proxy, shelf:
     assert shelf.read == ["1", "3"]
 
 
+async def test_a_proxy_stops_while_its_page_waits_for_a_reading(proxy: Proxy, shelf: Shelf):
+    async with proxy("replay", grace_s=2 * PATIENCE_S) as replaying:
+        asked = [
+            asyncio.create_task(ask(replaying.url, "GET", f"/_wiretape/cassettes/{number}"))
+            for number in (1, 2)
+        ]
+        await shelf.begun()
+        while len(replaying.app.in_flight) < 2:  # noqa: ASYNC110  until both have been asked for
+            await asyncio.sleep(0)
+        async with asyncio.timeout(PATIENCE_S / 2):  # before the reading gives up
+            await replaying.stop()
+        await asyncio.gather(*asked, return_exceptions=True)
+    assert shelf.read == ["1"]
+
+
 def test_who_stops_a_proxy_waits_for_no_reading():
     script = ENDS_WHILE_READING.replace("DIR", repr(str(NOTE.parent)))
     done = subprocess.run(

@@ -60,7 +60,8 @@ class App:
         self._loop = asyncio.get_running_loop()  # which takes a system call to ask for
         self._redactor = settings.redactor()
         self._access = Access(settings)
-        self._control = Control(self.sessions, Viewing(settings, self.sessions))
+        self._viewing = Viewing(settings, self.sessions)
+        self._control = Control(self.sessions, self._viewing)
         self._upstream: Upstream | None = None
         self._forwarder: Forwarder | None = None
         if settings.mode is not Mode.REPLAY:
@@ -70,6 +71,10 @@ class App:
                 tls=trusting(settings.upstream_ca) if settings.upstream_ca else None,
             )
             self._forwarder = Forwarder(self._upstream)
+
+    def leave_viewers(self) -> None:
+        """Cut off who waits for the page's data: it may take long, and nothing is lost with it."""
+        self._viewing.leave()
 
     async def close(self) -> None:
         """Let go of the upstream. Sessions are closed by whoever reports on them."""

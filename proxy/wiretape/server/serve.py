@@ -128,6 +128,8 @@ async def _open_what_nobody_asked_for(app: App) -> None:
 async def drain(app: App, *, hurry: asyncio.Event | None = None) -> None:
     """Wait for what is in flight, for as long as the settings say; cut off what is left.
 
+    What is made for the viewer is not waited for.
+
     Args:
         app: which is given no new connections.
         hurry: once set, nothing is waited for.
@@ -135,6 +137,7 @@ async def drain(app: App, *, hurry: asyncio.Event | None = None) -> None:
     now = asyncio.get_running_loop().time
     deadline = now() + app.settings.grace_s
     say_at = now() + _QUIET_S
+    app.leave_viewers()
     while app.in_flight and now() < deadline and not (hurry and hurry.is_set()):
         if now() > say_at:
             say_at = deadline

@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from concurrent.futures import Future
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from wiretape.core.model import Mode
 from wiretape.core.routing import CONTROL_PREFIX
@@ -42,6 +42,10 @@ class Viewing:
         self._sessions = sessions
         self._viewer: Viewer | None = None
         self._aside = Aside()
+
+    def leave(self) -> None:
+        """Have nobody wait any longer for what is being read: the proxy stops."""
+        self._aside.leave()
 
     async def answer(self, request: Request, target: str) -> Answer | None:
         """The answer to a GET; None if the target is none of the viewer's."""
@@ -82,6 +86,7 @@ class Aside:
         self._waiting: deque[Callable[[], None]] = deque()
         self._busy = False
         self._changing = threading.Lock()
+        self._awaited: set[asyncio.Future[Any]] = set()
 
     async def do(self, work: Callable[[], T]) -> T:
         """What comes of some work. Who is cancelled while waiting for others has it not done."""
@@ -91,7 +96,17 @@ class Aside:
             if not self._busy:
                 threading.Thread(target=self._run, name="wiretape-viewer", daemon=True).start()
                 self._busy = True
-        return await asyncio.wrap_future(future)
+        awaited = asyncio.wrap_future(future)
+        self._awaited.add(awaited)
+        try:
+            return await awaited
+        finally:
+            self._awaited.discard(awaited)
+
+    def leave(self) -> None:
+        """Cancel whoever waits; what has been begun comes to its end for nobody."""
+        for awaited in self._awaited:
+            awaited.cancel()
 
     def _run(self) -> None:
         while True:
