@@ -205,6 +205,7 @@ class Matcher:
             reordered=agreeing == items and at_start < items and not goes_on,
             another_conversation=found.another_conversation,
             goes_on=goes_on,
+            by_digest=live.body.content is None or recording.request.body.content is None,
             routes=routes,
             suggestion=suggestion,
         )

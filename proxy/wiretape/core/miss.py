@@ -51,6 +51,7 @@ class Miss:
         goes_on: whether all of the recorded conversation agrees, and the live one is longer.
         routes: the methods and paths that are recorded, with how often; most frequent first.
             Empty if one of them is, or ends as, the live request's.
+        by_digest: whether a body was too long to be kept, so that only digests were compared.
         suggestion: the flags that would make it match, ready to paste, or RECORD_THE_REST; None if
             none would help.
     """
@@ -67,6 +68,7 @@ class Miss:
     reordered: bool = False
     another_conversation: bool = False
     goes_on: bool = False
+    by_digest: bool = False
     routes: tuple[tuple[str, int], ...] = ()
     suggestion: str | None = None
 
@@ -139,4 +141,7 @@ class Miss:
             return [f"to have the rest recorded: {spell(self.suggestion)}; or {again}"]
         if self.suggestion:
             return [f"to make it match: {spell(self.suggestion)}; or {again}"]
+        if self.by_digest:
+            why = "a body over --max-body is compared by its digest alone"
+            return [f"{why}; replay with a larger one, and {again}"]
         return [f"to have it answered, {again}"]
