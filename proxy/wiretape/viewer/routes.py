@@ -12,6 +12,7 @@ thread, and that not the event loop's.
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections import OrderedDict
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote
 
 from wiretape.analysis.diff import diff
-from wiretape.analysis.printable import cut
+from wiretape.analysis.printable import counted
 from wiretape.cassette.library import PART_SUFFIX
 from wiretape.errors import CassetteNotFoundError, WiretapeError
 from wiretape.viewer.pages import Page, bytes_page, error_page, json_page
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from wiretape.viewer.shelf import Shelf, Shelved
 
 _OPEN = 4
-_LONGEST_BODY = 1_000_000
+_LONGEST_BODY_BYTES = 1_000_000
 _ENDPOINT = re.compile(
     r"diff|cassettes(?:/(?P<name>[^/]+)(?:/interactions/(?P<number>[0-9]{1,18})"
     r"(?:/chunks/(?P<chunk>[0-9]{1,18}))?)?)?/?"
@@ -150,11 +151,10 @@ def _same(before: Shelved, now: Shelved) -> bool:
 def _details(interaction: Interaction) -> dict[str, Any]:
     request, response = interaction.request, interaction.response
     body = request.body
-    text = None if body.content is None else body.content.decode(errors="backslashreplace")
     return {
         "request": {
             "headers": [list(field) for field in request.headers],
-            "body": None if text is None else cut(text, _LONGEST_BODY),
+            "body": None if body.content is None else _beginning(body.content),
             "bytes": body.length,
             "sha256": body.digest(),
         },
@@ -165,3 +165,14 @@ def _details(interaction: Interaction) -> dict[str, Any]:
         if response
         else None,
     }
+
+
+def _beginning(content: bytes) -> str:
+    """A body as text. One that is long is cut before it is decoded, which lets nobody else run."""
+    left = len(content) - _LONGEST_BODY_BYTES
+    if left <= 0:
+        return content.decode(errors="backslashreplace")
+    # One by increments leaves out a character that is cut in two.
+    decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+    text = decoder.decode(content[:_LONGEST_BODY_BYTES])
+    return f"{text}… ({counted(left, 'more byte')})"

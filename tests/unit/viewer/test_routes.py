@@ -299,6 +299,24 @@ def test_a_chunks_bytes_are_given_as_they_are(viewer: Viewer, tmp_path: Path):
 
 
 @pytest.mark.parametrize(
+    ("content", "shown"),
+    [
+        (b"abcd", "abcd"),
+        (b"abcde", "abcd… (1 more byte)"),
+        ("abcé".encode(), "abc… (1 more byte)"),
+        (b"\xff\x00cde", "\\xff\x00cd… (1 more byte)"),
+        (b"\xff\x00", "\\xff\x00"),
+    ],
+)
+def test_of_a_long_body_the_beginning_alone_is_made_a_text(
+    viewer: Viewer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, shown: str
+):
+    monkeypatch.setattr("wiretape.viewer.routes._LONGEST_BODY_BYTES", 4)
+    put(tmp_path, "a", (Request(1, 0, "POST", TARGET, (), Body.of(content)), *ENTRIES[1:]))
+    assert read(viewer, "cassettes/a/interactions/1")["request"]["body"] == shown
+
+
+@pytest.mark.parametrize(
     ("target", "status", "said"),
     [
         ("cassettes/nosuch", 404, "no such cassette"),
