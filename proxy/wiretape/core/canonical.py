@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes
 
 from wiretape.core.closest import Shape
 from wiretape.core.conversation import Level, conversation_field, relaxed, uses_tools
-from wiretape.core.multipart import Multipart, boundary, split
+from wiretape.core.multipart import Multipart, boundary, marks, split
 from wiretape.core.payload import content_coding, dump_json, parse_json, read_content
 from wiretape.core.pointer import remove
 
@@ -154,7 +154,11 @@ class Reading:
 
     def shape(self, level: Level) -> Shape:
         """The request's fingerprints, its conversation as `level` compares it."""
-        return Shape.of(self.item_texts(level), self.field_texts().values())
+        payload, fields = self.payload, [*self.field_texts().values()]
+        if isinstance(payload, Multipart):
+            # Of files that are all different those of one name, or that begin alike, are nearer.
+            fields += [text for part in payload.parts.values() for text in marks(part)]
+        return Shape.of(self.item_texts(level), fields)
 
     def digest(self, level: Level) -> bytes:
         """The digest (16 bytes) of the request's form at `level`."""

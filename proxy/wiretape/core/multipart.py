@@ -24,6 +24,8 @@ MAX_PARTS = 1_000
 MAX_HEAD_BYTES = 16_384
 """So far into a part its header fields are looked for."""
 
+_BEGINNING_BYTES = 1_000
+
 # RFC 9110, section 5.6.6. A boundary with characters that no token has, but without its quotes, is
 # taken as it stands: senders forget them.
 _PARAMETER = re.compile(r';[ \t]*([^\s;="]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))')
@@ -78,6 +80,12 @@ def head_and_content(part: bytes) -> tuple[bytes, bytes]:
     blank = _BLANK_LINE.search(part, 0, MAX_HEAD_BYTES)
     end = 0 if blank is None else blank.end()
     return part[:end], part[end:]
+
+
+def marks(part: bytes) -> tuple[str, str]:
+    """What two parts that differ may have in common: their header fields; these and a beginning."""
+    head, content = head_and_content(part)
+    return head.decode("latin-1"), (head + content[:_BEGINNING_BYTES]).decode("latin-1")
 
 
 def _name(part: bytes, number: int) -> str:

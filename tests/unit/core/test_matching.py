@@ -404,6 +404,31 @@ def test_results_in_another_order_are_no_other_conversation_that_goes_on():
         assert found.goes_on is goes_on
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "closest"),
+    [
+        ("b.wav", "0" * 999 + "?", 2),
+        ("b.wav", "1" * 1000, 2),
+        ("c.wav", "0" * 2000 + "?", 3),
+        ("c.wav", "1" * 2000 + "?", 4),
+    ],
+)
+def test_the_closest_upload_is_of_a_file_of_that_name_or_that_begins_like_it(
+    name: str, content: str, closest: int
+):
+    def upload(mark: str, name: str, content: str) -> Request:
+        part = f'Content-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n{content}'
+        body = f"--{mark}\r\n{part}\r\n--{mark}--\r\n".encode()
+        return request(body, headers=(("Content-Type", f"multipart/form-data; boundary={mark}"),))
+
+    recorded = [("a.wav", "0" * 1000), ("b.wav", "0" * 1000), ("c.wav", "0" * 2000)]
+    recorded.append(("c.wav", "1" * 2000))
+    index = matcher(*[upload(f"m{at}", *each) for at, each in enumerate(recorded)])
+    found = ask(index, upload("live", name, content))
+    assert isinstance(found, Miss)
+    assert found.closest == (0, closest)
+
+
 def test_messages_are_said_to_be_in_another_order_only_where_they_are():
     index = matcher(chat("a", "b", "c", "d", seed=1))
 
