@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wiretape.core.canonical import Reading
-from wiretape.core.conversation import LEVELS
+from wiretape.core.conversation import LEVELS, Level
 from wiretape.core.differences import MAX_WEIGHED, differences
 from wiretape.core.model import REDACTED
 from wiretape.core.pointer import ANY, parse_pointer
@@ -19,7 +19,6 @@ from wiretape.core.pointer import ANY, parse_pointer
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from wiretape.core.conversation import Level
     from wiretape.core.differences import Difference
     from wiretape.core.model import Request
     from wiretape.core.pointer import Pointer
@@ -124,7 +123,10 @@ class _Compared:
         level: Level,
         ignore: tuple[Pointer, ...],
     ) -> _Compared:
-        differing = differences(reading, live, level, ignore)
+        # What stands in another order may be ignored in another place: then the level hides it.
+        differing = differences(reading, live, level, ignore) or differences(
+            reading, live, Level.EXACT, ignore
+        )
         weighed = min(MAX_WEIGHED, MAX_WEIGHED_IN_ALL // max(1, len(differing)))
         return cls(candidate, reading, differing, [each.distance(weighed) for each in differing])
 
@@ -195,7 +197,7 @@ def _suggestion(
     for looser in looser_levels:
         if _agree(recorded, live, looser, ignore):
             return f"--match {looser.value}"
-    if all(map(_redacted, found.differing)):
+    if found.differing and all(map(_redacted, found.differing)):
         return "the --redact that it was redacted with"
     if rivals is None:
         return None

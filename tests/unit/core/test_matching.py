@@ -522,6 +522,18 @@ def test_what_is_ignored_by_its_index_is_so_in_each_of_the_two():
     assert [each.pointer for each in found.differences] == ["/messages/1"]
 
 
+def test_what_is_ignored_of_results_in_another_order_leaves_a_difference():
+    recorded, live = (
+        {"messages": results(*named)["messages"][1:]} for named in (("b=B", "a=A"), ("a=A", "b=B"))
+    )
+    index = matcher(recorded, ignore=(parse_pointer("/messages/0"),))
+    found = ask(index, live)
+    assert isinstance(found, Miss)
+    pointers = [each.pointer for each in found.differences]
+    assert pointers == ["/messages/1/tool_call_id", "/messages/1/content"]
+    assert found.suggestion is None or "--redact" not in found.suggestion
+
+
 def test_where_the_route_is_unknown_the_recorded_ones_are_named():
     index = matcher(
         request(chat("a"), target="/api/tags", method="GET"),
