@@ -26,12 +26,13 @@ MAX_HEAD_BYTES = 16_384
 
 _BEGINNING_BYTES = 1_000
 
-# RFC 9110, section 5.6.6. A boundary with characters that no token has, but without its quotes, is
-# taken as it stands: senders forget them.
-_PARAMETER = re.compile(r';[ \t]*([^\s;="]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))')
+# RFC 9110, section 5.6.6, and white space around "=", as mail has it. A boundary with characters
+# that no token has, but without its quotes, is taken as it stands: senders forget them.
+_PARAMETER = re.compile(r';[ \t]*([^\s;="]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))')
 _ESCAPED = re.compile(r"\\(.)")
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
-_DISPOSITION = re.compile(rb"(?im)^content-disposition:([^\r\n]*)")
+# Of one that is longer than any sender makes it, the rest says nothing.
+_DISPOSITION = re.compile(rb"(?im)^content-disposition:([^\r\n]{0,2000})")
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ def agree(one: bytes, mark: str | None, other: bytes, other_mark: str | None) ->
         (r'multipart/form-data; boundary="a\"b\\c"', 'a"b\\c'),
         ("multipart/form-data; boundary=a; charset=utf-8", "a"),
         ("multipart/form-data; boundary=--=_a/b:c?d", "--=_a/b:c?d"),
+        ('multipart/form-data ; charset = "b" ; boundary\t= a ;', "a"),
         ("multipart/form-data; x-boundary=a", ""),
         ('multipart/form-data; boundary=""', ""),
         ("multipart/form-data", ""),
@@ -79,6 +80,14 @@ def test_names_that_come_again_or_cannot_be_printed_are_told_apart():
     assert multipart is not None
     names = ['part "a"', 'part "a" (2)', r"part '\x7f'", 'part "é"', "end"]
     assert list(multipart.parts) == names
+
+
+def test_a_name_is_looked_for_so_far_and_no_further():
+    for padding, name in ((1000, 'part "n"'), (5000, "part 1")):
+        disposition = f'Content-Disposition: form-data; x="{"y" * padding}"; name="n"'
+        multipart = split(f"--b\r\n{disposition}\r\n\r\n--b--".encode(), "b")
+        assert multipart is not None
+        assert next(iter(multipart.parts)) == name
 
 
 def test_the_parts_of_a_body_are_bounded():
