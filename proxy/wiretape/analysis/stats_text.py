@@ -40,9 +40,11 @@ def _table(*columns: str, left: tuple[str, ...] = ()) -> Table:
 
 
 def _endings(stats: Stats) -> Table:
-    table = _table("n", "outcome", "finish", left=("outcome", "finish"))
+    """A refusal is whole, as outcomes go: only the status tells it."""
+    named = ("status", "outcome", "finish")
+    table = _table("n", *named, left=named)
     for row in stats.rows:
-        counts = (_counts(row.outcomes), _counts(row.finish_reasons))
+        counts = map(_counts, (row.statuses, row.outcomes, row.finish_reasons))
         table.add_row(_named(row), f"{row.interactions:,}", *counts)
     return table
 

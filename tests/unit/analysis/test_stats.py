@@ -179,3 +179,11 @@ def test_a_hostile_name_does_not_reach_the_terminal():
     assert not set(text) & set("\x1b\x9b")
     assert "[red]stop" in text
     assert "[bold]" in text
+
+
+def test_the_tables_tell_refusals_which_are_whole_as_outcomes_go():
+    text = rendered(
+        counted(entries([b"{}"], JSON, asked=ASKED, status=529), entries(TALK, number=2))
+    )
+    assert "529 1" in text
+    assert "200 1" in text
