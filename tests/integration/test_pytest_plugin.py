@@ -215,7 +215,10 @@ def test_an_unused_recording_fails_the_test_unless_that_is_allowed(
     result = pytester.runpytest()
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(
-        ["*did not ask for 1 recording in cassettes/test_it/test_it.yaml:", "*#2 POST /v1/chat/*"]
+        [
+            "*did not ask for 1 recording in cassettes/test_it/test_it.yaml:",
+            '*#2 POST /v1/chat/completions: user "two"',
+        ]
     )
     allowed = pytester.runpytest("-o", "wiretape_allow_unused=true")
     allowed.assert_outcomes(passed=1)

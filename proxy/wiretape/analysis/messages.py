@@ -5,11 +5,16 @@ Knows the shapes of messages in all dialects; escapes nothing.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wiretape.analysis.events import compact_json, parse_json
+from wiretape.analysis.printable import cut, one_line
 from wiretape.analysis.shape import as_array, as_object, as_text
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_LONGEST_SAID = 60
 _TEXT_TYPES = frozenset({"text", "input_text", "output_text", "summary_text", "refusal"})
 
 
@@ -39,6 +44,16 @@ def message_lines(message: Any) -> list[tuple[str, str]]:
         named = fields.get("tool_call_id") or fields.get("tool_name") or fields.get("name")
         return [("tool", _result(named, fields.get("content")))]
     return _spoken(who, fields)
+
+
+def last_said(messages: Sequence[Any]) -> str | None:
+    """The last of a request's messages, on one short printable line; None where there are none."""
+    if not messages:
+        return None
+    who, text = message_lines(messages[-1])[-1]
+    # Long before it is made printable: a message may have megabytes.
+    quoted = compact_json(cut(text, _LONGEST_SAID))
+    return one_line(f"{cut(who, _LONGEST_SAID)} {quoted}")
 
 
 def _spoken(who: str, fields: dict[str, Any]) -> list[tuple[str, str]]:

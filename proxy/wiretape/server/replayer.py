@@ -13,9 +13,11 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from wiretape.analysis.messages import last_said
+from wiretape.analysis.question import read_request
 from wiretape.core.matching import Key, Level, Match, Matcher, Miss
 from wiretape.core.miss import RECORD_THE_REST
-from wiretape.core.model import Interaction, Outcome
+from wiretape.core.model import Interaction, Outcome, header
 from wiretape.core.routing import is_metadata
 from wiretape.core.schedule import Schedule
 from wiretape.core.track import Track
@@ -162,6 +164,13 @@ class Replayer:
         cassette = self.cassettes[key[0]]
         request = self.interactions[key].request
         return f"#{key[1]} {request.method} {request.target} in {cassette.name}"
+
+    def asks(self, key: Key) -> str | None:
+        """What a recorded request says at last, in brief; None where it holds no conversation."""
+        request = self._comparable(self.interactions[key].request)
+        if header(request.headers, "content-encoding") is not None:
+            return None  # in which no secret was looked for
+        return last_said(read_request(request).messages)
 
     def find(self, incoming: Incoming, body: Body) -> Match | None:
         """Find the recording that answers a request, and note it as used."""

@@ -42,7 +42,7 @@ def report_lines(report: Mapping[str, Any], *, strict: bool = False) -> list[str
     lines += _listed(report["misses"], _missed, left_out=report["misses_left_out"])
     unused = never_used(report)
     longest = len(unused) if strict else _UNUSED_LISTED
-    lines += _listed(unused, lambda each: [f"unused: {_named(each)}"], longest)
+    lines += _listed(unused, lambda each: [f"unused: {_named(each)}{asking(each)}"], longest)
     lines += _listed(report["stalls"], _stalled)
     lines += _listed([each for each in report["divergences"] if each["differences"]], _diverged)
     if report["divergences_left_out"]:
@@ -56,6 +56,11 @@ def never_used(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         each for each in report["unused"] if (each["cassette"], each["interaction"]) not in before
     ]
+
+
+def asking(each: Mapping[str, Any]) -> str:
+    """What a recording in a report asks, for the end of the line that names it."""
+    return f": {each['asks']}" if each.get("asks") else ""
 
 
 def _missed(miss: Mapping[str, Any]) -> list[str]:

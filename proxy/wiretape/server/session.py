@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _CLOSE_WAIT_STEP_S = 0.01
 _CLOSE_WAIT_STEPS = 500
+# What unused recordings ask is told of so many: to read a request costs more than to name it.
+_UNUSED_READ = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +195,11 @@ class Session:
         report["order"] = str(replayer.order)
         report["interactions"] = len(replayer.interactions)
         report["used"] = [named(key) for key in replayer.used]
-        report["unused"] = [named(key) for key in replayer.unused()]
+        unused = replayer.unused()
+        report["unused"] = [
+            *({**named(key), "asks": replayer.asks(key)} for key in unused[:_UNUSED_READ]),
+            *map(named, unused[_UNUSED_READ:]),
+        ]
         report["used_before"] = [named(key) for key in self._used_before]
         report["misses"] = list(replayer.misses)
         report["misses_left_out"] = replayer.missed - len(replayer.misses)

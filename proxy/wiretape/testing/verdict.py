@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from wiretape.core.miss import RECORD_THE_REST
 from wiretape.core.model import Mode
-from wiretape.server.report import never_used
+from wiretape.server.report import asking, never_used
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -121,7 +121,7 @@ def _unused(unused: Sequence[Mapping[str, Any]], holder: str, record_command: st
     return "\n".join(
         [
             f"wiretape: the test did not ask for {some} in {holder}:",
-            *(f"  {_asked(each)}" for each in _some(unused)),
+            *(f"  {_asked(each)}{asking(each)}" for each in _some(unused)),
             *_more(len(unused)),
             help_text,
         ]

@@ -1,6 +1,6 @@
 import pytest
 
-from wiretape.analysis.messages import call_line, message_lines
+from wiretape.analysis.messages import call_line, last_said, message_lines
 
 FUNCTION = {"name": "run", "arguments": '{"c":"ls"}'}
 
@@ -75,3 +75,14 @@ def test_a_call_is_written_as_people_write_one():
     assert call_line("f", {"a": "é", "b": [1]}, "") == 'f(a="é", b=[1])'
     assert call_line("f", [1], "[1]") == "f([1])"
     assert call_line("", {}, "{}") == "?()"
+
+
+def test_the_last_message_is_said_in_brief_on_a_printable_line():
+    assert last_said([]) is None
+    assert last_said([{"role": "user", "content": "a"}, {"role": "user", "content": "b\nc"}]) == (
+        'user "b\\nc"'
+    )
+    long = last_said([{"role": "x" * 99, "content": "\x1b[2J" * 1_000_000}])
+    assert long is not None
+    assert long.isprintable()
+    assert len(long) < 400

@@ -44,7 +44,7 @@ def test_everything_that_deserves_a_look_is_listed():
         report(
             interactions=3,
             used=[named(1)],
-            unused=[named(2)],
+            unused=[{**named(2), "asks": 'user "two"'}],
             misses=[{"text": "no match\n  /a: differs"}],
             stalls=[
                 {"waiting": named(1), "missing": named(2), "waited_s": 2.0, "paused": False},
@@ -65,7 +65,7 @@ def test_everything_that_deserves_a_look_is_listed():
         "session s: 3 recorded, 1 used, 1 unused, 1 missed",
         "  missed: no match",
         "      /a: differs",
-        "  unused: #2 POST /v1 in c",
+        '  unused: #2 POST /v1 in c: user "two"',
         "  stalled: #1 POST /v1 in c waited 2.0 s for #2 POST /v1 in c, not there",
         "  stalled: #1 POST /v1 in c waited 2.0 s for #3 POST /v1 in c, whose client did not read",
         "  matched by tool-output only: #3 POST /v1 in c",
