@@ -180,6 +180,24 @@ def test_show_tells_what_was_said_and_called(tmp_path: Path):
     assert calls == [{"command": "ls"}, {"command": "ls -l"}]
 
 
+def test_a_cassette_is_found_by_its_name_whatever_else_is_called_so(tmp_path: Path):
+    recorded = (CASSETTES / "notes" / "single-tool-call.yaml").read_text()
+    for name in ("agent", "script", "gpt-4.1", "suite/test_it"):
+        path = tmp_path / "cassettes" / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(recorded)
+    (tmp_path / "agent").mkdir()
+    (tmp_path / "script").write_text("#!/bin/sh\n")
+    for name in ("agent", "script", "gpt-4.1"):
+        for command in ("show", "stats", "check"):
+            result = wiretape(command, name, cwd=tmp_path)
+            assert (result.returncode, result.stderr) == (0, ""), (command, name)
+    for missing, meant in (("test_it", "suite/test_it"), ("agnet", "agent")):
+        result = wiretape("show", missing, cwd=tmp_path)
+        told = f"cassettes/{missing}.yaml: no such cassette; did you mean {meant}?"
+        assert (result.returncode, result.stderr) == (2, f"wiretape: error: {told}\n")
+
+
 def test_check_finds_what_is_wrong(tmp_path: Path):
     whole = (CASSETTES / "notes" / "single-tool-call.yaml").read_text()
     (tmp_path / "whole.yaml").write_text(whole)

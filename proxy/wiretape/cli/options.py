@@ -6,6 +6,7 @@ nearest pyproject.toml.
 
 from __future__ import annotations
 
+import difflib
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -38,6 +39,9 @@ _SOURCES: dict[ParameterSource, Source] = {
     ParameterSource.ENVIRONMENT: "environment",
     ParameterSource.DEFAULT_MAP: "pyproject",
 }
+# Other dots are a name's own, as in gpt-4.1.
+_SUFFIXES_OF_PATHS = frozenset({SUFFIX, ".yml", ".part"})
+_ALIKE = 3
 _LOG_LEVEL, _LOG_FORMAT = "wiretape.log_level", "wiretape.log_format"
 
 
@@ -275,21 +279,43 @@ def config_of(context: click.Context) -> Config:
 
 
 def cassette_file(text: str, folder: Path) -> Path:
-    """The file that a CASSETTE argument means: a path, or a name in the directory.
+    """The file that a CASSETTE argument means: a name in the directory, or a path.
+
+    Something else that is called as the cassette, a folder or a script, is not meant.
 
     Raises:
         CassetteNotFoundError: it is neither.
         UsageError: it is no path, and as a name no good.
     """
     path = Path(text)
+    named = None if _is_path(path) else _named(text, folder, path)
+    if named is not None and named.exists():
+        return named
     if path.exists():
         return path
-    if path.is_absolute() or path.suffix:
-        raise CassetteNotFoundError(path)
-    named = cassette_path(folder, text)
-    if not named.exists():
-        raise CassetteNotFoundError(named)
-    return named
+    raise CassetteNotFoundError(named or path, _alike(text, folder) if named else "")
+
+
+def _is_path(path: Path) -> bool:
+    return path.is_absolute() or path.suffix in _SUFFIXES_OF_PATHS
+
+
+def _named(text: str, folder: Path, path: Path) -> Path | None:
+    try:
+        return cassette_path(folder, text)
+    except UsageError:
+        if path.exists():
+            return None
+        raise
+
+
+def _alike(text: str, folder: Path) -> str:
+    """The names of cassettes that may have been meant, as a hint."""
+    if not folder.is_dir():
+        return ""
+    names = [str(each.relative_to(folder))[: -len(SUFFIX)] for each in find_cassettes(folder)]
+    meant = [name for name in names if text in name] or difflib.get_close_matches(text, names)
+    return f"did you mean {' or '.join(meant[:_ALIKE])}?" if meant else ""
 
 
 def cassette_files(cassettes: tuple[str, ...], directory: Path) -> list[Path]:
@@ -306,7 +332,9 @@ def cassette_files(cassettes: tuple[str, ...], directory: Path) -> list[Path]:
         if Path(each).is_dir() and not each.endswith(SUFFIX):
             found = find_cassettes(Path(each))
             if not found:
-                raise CassetteNotFoundError(each, "record one with: wiretape record")
+                found = [cassette_file(each, directory)]
+                if found == [Path(each)]:
+                    raise CassetteNotFoundError(each, "record one with: wiretape record")
             files += found
         else:
             files.append(cassette_file(each, directory))
