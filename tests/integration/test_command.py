@@ -76,7 +76,9 @@ async def test_strict_replay_exits_3_after_a_miss_or_with_an_unused_recording(tm
     ("arguments", "words"),
     [
         (("record", "--nosuch"), "No such option"),
-        (("nosuch",), "No such command 'nosuch'"),
+        (("nosuch",), "No such command 'nosuch' (see: wiretape --help)"),
+        (("recrod",), "No such command 'recrod'. Did you mean 'record'?"),
+        (("check",), "cassettes: no such cassette"),
         (("record", "--upstream", "nonsense"), "is not a URL"),
         (("record", "--upstream", "ftp://x"), "is not a URL"),
         (("record", "--listen", "nonsense"), "bad listen address"),
@@ -205,6 +207,7 @@ def test_check_finds_what_is_wrong(tmp_path: Path):
     (tmp_path / "endless.yaml").write_text(whole[: whole.index("- {end:")])
     assert wiretape("check", "whole.yaml", cwd=tmp_path).returncode == 0
     assert wiretape("check", ".", cwd=tmp_path).stdout.count("yaml: ") == 3
+    assert wiretape("check", "--dir", ".", cwd=tmp_path).stdout.count("yaml: ") == 3
     result = wiretape("check", "whole.yaml", "torn.yaml", "endless.yaml", cwd=tmp_path)
     assert result.returncode == 1
     assert "whole.yaml: ok, 1 interaction, 2 chunks\n" in result.stdout

@@ -6,6 +6,7 @@ answer at once.
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
 import re
@@ -52,6 +53,21 @@ class _Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
         return list(_COMMANDS)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; say which may have been meant where there is none.
+
+        Raises:
+            UsageError: there is none.
+        """
+        name = args[0]
+        if name in _COMMANDS or name.startswith("-"):
+            return super().resolve_command(ctx, args)
+        meant = difflib.get_close_matches(name, _COMMANDS, 1)
+        hint = f". Did you mean '{meant[0]}'?" if meant else ""
+        raise click.UsageError(f"No such command '{name}'{hint}", ctx)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         module = _COMMANDS.get(cmd_name)

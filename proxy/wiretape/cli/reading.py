@@ -56,7 +56,7 @@ def show(cassette: str, directory: Path, *, as_json: bool, raw: bool) -> None:
 @click.command(
     cls=Configured, short_help="Check format, torn endings and secrets; exit 1 if it is wrong."
 )
-@click.argument("cassettes", nargs=-1, required=True, metavar="CASSETTE...")
+@click.argument("cassettes", nargs=-1, metavar="[CASSETTE]...")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 @shared.directory
 @shared.secrets
@@ -64,13 +64,14 @@ def show(cassette: str, directory: Path, *, as_json: bool, raw: bool) -> None:
 def check(cassettes: tuple[str, ...], directory: Path, *, as_json: bool, **given: Any) -> int:
     """Check cassettes for their format, torn endings and secrets; exit 1 if something is wrong.
 
-    A CASSETTE may be a directory.
+    A CASSETTE may be a directory; without one it checks all in --dir.
     """
     redactor = shared.redactor_of(given)
     results, missing = [], []
-    for each in cassettes:
+    asked: list[tuple[str, ...]] = [(each,) for each in cassettes]
+    for each in asked or [()]:
         try:
-            files = shared.cassette_files((each,), directory)
+            files = shared.cassette_files(each, directory)
         except CassetteNotFoundError as error:
             missing.append(error)
         else:
