@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from wiretape.testing.taping import Taping
+    from wiretape.testing.verdict import Verdict
 
 _MODES = ("replay", "once", "record", "new_episodes", "passthrough")
 _MARK = (
@@ -47,6 +48,8 @@ _TAPING = pytest.StashKey["Taping"]()
 _Ending = Literal["begun", "passed", "skipped", "failed"]
 _ENDING = pytest.StashKey[_Ending]()
 _AMBIGUOUS = pytest.StashKey[bool]()
+_CURRENT = pytest.StashKey["Taping"]()
+_ASKING = pytest.StashKey[dict[str, str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -119,8 +122,37 @@ def _begin(item: pytest.Item) -> Taping:
     except WiretapeError as error:
         problem = str(error)
     else:
+        item.config.stash[_CURRENT] = taping
         return taping
     pytest.fail(f"wiretape: {problem}", pytrace=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(
+    fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+) -> Generator[None, object, object]:
+    """Note which fixtures ask that are not a single test's."""
+    taping = request.config.stash.get(_CURRENT, None)
+    if taping is None or fixturedef.scope == "function":
+        return (yield)
+    before = taping.asked
+    try:
+        return (yield)
+    finally:
+        if taping.asked > before:
+            asking = request.config.stash.setdefault(_ASKING, {})
+            asking[fixturedef.argname] = fixturedef.scope
+
+
+def _shared(item: pytest.Item) -> tuple[str, ...]:
+    """What is to be said of the fixtures of a test that have asked in a test's name."""
+    asking = item.config.stash.get(_ASKING, {})
+    return tuple(
+        f"wiretape: the fixture {name}, of {asking[name]} scope, asks in whichever test needs it"
+        " first, which with -k or -n is another one: give it function scope"
+        for name in getattr(item, "fixturenames", ())
+        if name in asking
+    )
 
 
 @pytest.fixture(name="wiretape")
@@ -147,6 +179,7 @@ def pytest_runtest_makereport(
             verdict = taping.verdict()
             # What failed in its set-up may have had no time to ask.
             told = verdict.missed or (verdict.unreached if call.when == "call" else ())
+            told += _shared(item) if verdict.missed else ()
             if told:
                 report.sections.append(("wiretape", "\n".join(told)))
     return report
@@ -168,20 +201,24 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
         taping = item.stash.get(_TAPING, None)
         if taping is not None:
             del item.stash[_TAPING]
+            del item.config.stash[_CURRENT]
             taping.end(failed=item.stash[_ENDING] == "failed")
     if taping is not None:
-        _judge(taping, item.stash[_ENDING])
+        _judge(item, taping.verdict())
     return result
 
 
-def _judge(taping: Taping, ending: _Ending) -> None:
+def _judge(item: pytest.Item, verdict: Verdict) -> None:
     """Fail the test with what its traffic was, unless its own failure has said so already.
 
     A test that did not run to its end need not have used all recordings, nor asked anything.
     """
-    verdict = taping.verdict()
-    text = [*verdict.broken]
-    text += verdict.missed if ending != "failed" else ()
-    text += verdict.unreached + verdict.unused if ending == "passed" else ()
+    ending = item.stash[_ENDING]
+    missed = verdict.missed if ending != "failed" else ()
+    unused = verdict.unused if ending == "passed" else ()
+    text = verdict.broken + missed
+    text += verdict.unreached if ending == "passed" else ()
+    text += unused
+    text += _shared(item) if missed or unused else ()
     if text:
         pytest.fail("\n".join(text), pytrace=False)

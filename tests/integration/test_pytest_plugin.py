@@ -226,6 +226,29 @@ def test_an_unused_recording_fails_the_test_unless_that_is_allowed(
     pytester.runpytest().assert_outcomes(passed=1)
 
 
+def test_a_fixture_that_asks_for_several_tests_is_named_where_their_recordings_do_not_fit(
+    pytester: pytest.Pytester, engine: Engine
+):
+    shared = '@pytest.fixture(scope="module")\ndef warm():\n    return ask("warm up")\n'
+    tests = (f"@pytest.mark.wiretape\ndef test_{n}(warm):\n    ask('{n}')\n" for n in "ab")
+    write(pytester, shared + "".join(tests))
+    record(pytester, engine)
+    pytester.runpytest().assert_outcomes(passed=2)
+    told = (
+        "*the fixture warm, of module scope, asks in whichever test needs it first*function scope"
+    )
+
+    alone = pytester.runpytest("-k", "test_b")
+    alone.assert_outcomes(errors=1)
+    alone.stdout.fnmatch_lines([told])
+
+    # What that suggests makes it fit alone, and not with the others.
+    record(pytester, engine, "--wiretape-mode=record", "-k", "test_b")
+    together = pytester.runpytest()
+    together.assert_outcomes(passed=2, errors=1)
+    together.stdout.fnmatch_lines(["*did not ask for 1 recording*", told])
+
+
 def test_a_test_that_failed_by_itself_is_not_failed_once_more(
     pytester: pytest.Pytester, engine: Engine
 ):

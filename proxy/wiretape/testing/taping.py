@@ -104,6 +104,15 @@ class Taping:
         """For Anthropic's clients; in the environment as ANTHROPIC_BASE_URL."""
         return self.url
 
+    @property
+    def asked(self) -> int:
+        """How many requests have come so far."""
+        reports = self._background.summary().reports
+        return sum(
+            each["recorded"] + len(each["used"]) + len(each["misses"]) + each["misses_left_out"]
+            for each in reports
+        )
+
     def report(self) -> dict[str, Any]:
         """What has come of the test's session so far: used, unused, misses and so on.
 
