@@ -249,6 +249,26 @@ def test_a_fixture_that_asks_for_several_tests_is_named_where_their_recordings_d
     together.stdout.fnmatch_lines(["*did not ask for 1 recording*", told])
 
 
+@pytest.mark.parametrize("mode", ["once", "record", "new_episodes"])
+def test_a_test_that_is_interrupted_records_nothing(
+    mode: str, pytester: pytest.Pytester, project: Path, engine: Engine
+):
+    write(pytester, MARKED + "ask('one')\n    raise KeyboardInterrupt")
+    flags = (f"--wiretape-mode={mode}", f"--wiretape-upstream={engine.url}")
+
+    # Half of it would be replayed as if it were all.
+    pytester.runpytest_inprocess(*flags, no_reraise_ctrlc=True)
+    assert recorded(project) == []
+
+    write(pytester, MARKED + "ask('one')")
+    record(pytester, engine)
+    whole = (project / "cassettes" / "test_it" / "test_it.yaml").read_bytes()
+    write(pytester, MARKED + "ask('two')\n    raise KeyboardInterrupt")
+    pytester.runpytest_inprocess(*flags, no_reraise_ctrlc=True)
+    assert recorded(project) == ["test_it/test_it.yaml"]
+    assert (project / "cassettes" / "test_it" / "test_it.yaml").read_bytes() == whole
+
+
 def test_a_test_that_failed_by_itself_is_not_failed_once_more(
     pytester: pytest.Pytester, engine: Engine
 ):

@@ -115,11 +115,15 @@ class Background:
             downstream.answer(error_answer(400, request.target, self._idle_text))
 
     async def _end(self) -> None:
+        """Close what nobody has: its user was interrupted, so a recording of it is no whole one."""
         if self._app is not None:
+            for session in self._app.sessions.all():
+                if session.recorder is not None:
+                    session.recorder.discard()
             await self._close(upstream_needed=False)
 
     async def _open(self, settings: Settings) -> None:
-        await self._end()  # where whoever opened one was interrupted before closing it
+        await self._end()
         app = App(settings)
         try:
             await app.sessions.get(DEFAULT_SESSION)
