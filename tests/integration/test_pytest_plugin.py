@@ -249,6 +249,25 @@ def test_a_fixture_that_asks_for_several_tests_is_named_where_their_recordings_d
     together.stdout.fnmatch_lines(["*did not ask for 1 recording*", told])
 
 
+def test_what_a_named_cassette_does_not_hold_is_to_be_added_to_it(
+    pytester: pytest.Pytester, engine: Engine
+):
+    mark = "@pytest.mark.wiretape('ours', allow_unused=True)\n"
+    write(pytester, f"{mark}def test_a():\n    ask('a')\n{mark}def test_b():\n    ask('b')\n")
+    record(pytester, engine, "-k", "test_a")
+
+    missed = pytester.runpytest()
+    missed.assert_outcomes(passed=1, failed=1)
+    # To record again what test_b asks would take from it what test_a does.
+    (command,) = {
+        line.partition("record again: pytest ")[2]
+        for line in missed.outlines
+        if "record again: pytest" in line
+    }
+    pytester.runpytest(*shlex.split(command), f"--wiretape-upstream={engine.url}")
+    pytester.runpytest().assert_outcomes(passed=2)
+
+
 @pytest.mark.parametrize("mode", ["once", "record", "new_episodes"])
 def test_a_test_that_is_interrupted_records_nothing(
     mode: str, pytester: pytest.Pytester, project: Path, engine: Engine

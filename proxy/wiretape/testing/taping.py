@@ -78,6 +78,11 @@ class Taping:
             wishes.allow_no_requests or wishes.mode is Mode.PASSTHROUGH or not _asks_itself(item)
         )
         self._record_command = record_command(item, "record" if exists else "once", wishes)
+        # Where the mark names it, other tests may have their recordings in it too.
+        shared = exists and wishes.name is not None
+        self._add_command = (
+            record_command(item, "new_episodes", wishes) if shared else self._record_command
+        )
         self._seen_from = item.config.invocation_params.dir
         self._summary: Summary | None = None
         # What there is to report where the cassette is missing.
@@ -164,7 +169,7 @@ class Taping:
             order_timeout_s=wishes.order_timeout_s,
             grace_s=_GRACE_REPLAYING_S if wishes.mode is Mode.REPLAY else _GRACE_RECORDING_S,
             keeps_unanswered=True,  # where the test passes it is about that, as `end` knows
-            record_command=self._record_command,
+            record_command=self._add_command,
             spell_suggestion=as_mark,
         )
 
