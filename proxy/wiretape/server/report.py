@@ -63,6 +63,11 @@ def asking(each: Mapping[str, Any]) -> str:
     return f": {each['asks']}" if each.get("asks") else ""
 
 
+def missing_why(stall: Mapping[str, Any]) -> str:
+    """Why what an order waited for did not come, for the end of the line that tells of it."""
+    return "whose client did not read" if stall["paused"] else "not there"
+
+
 def _missed(miss: Mapping[str, Any]) -> list[str]:
     first, *others = miss["text"].splitlines()
     return [f"missed: {first}", *(f"  {line}" for line in others)]
@@ -70,8 +75,9 @@ def _missed(miss: Mapping[str, Any]) -> list[str]:
 
 def _stalled(stall: Mapping[str, Any]) -> list[str]:
     waiting, missing = _named(stall["waiting"]), _named(stall["missing"])
-    why = "whose client did not read" if stall["paused"] else "not there"
-    return [f"stalled: {waiting} waited {stall['waited_s']:.1f} s for {missing}, {why}"]
+    return [
+        f"stalled: {waiting} waited {stall['waited_s']:.1f} s for {missing}, {missing_why(stall)}"
+    ]
 
 
 def _diverged(each: Mapping[str, Any]) -> list[str]:

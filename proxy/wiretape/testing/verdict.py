@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from wiretape.core.miss import RECORD_THE_REST
 from wiretape.core.model import Mode
-from wiretape.server.report import asking, never_used
+from wiretape.server.report import asking, missing_why, never_used
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -108,7 +108,9 @@ def _missed(report: Mapping[str, Any], holder: str) -> str:
         lines.append(f"  {report['missed_before']} missed before it was rewound")
     for stall in report["stalls"][:_LISTED]:
         waiting, missing = _asked(stall["waiting"]), _asked(stall["missing"])
-        lines.append(f"  {waiting} waited {stall['waited_s']:.1f} s for {missing}")
+        lines.append(
+            f"  {waiting} waited {stall['waited_s']:.1f} s for {missing}, {missing_why(stall)}"
+        )
     return "\n".join(lines)
 
 

@@ -69,6 +69,21 @@ def test_a_miss_is_told_once_with_how_often_it_came_and_what_would_help():
     )
 
 
+def test_a_miss_is_told_with_what_the_order_waited_for():
+    stalls = [
+        {"waiting": asked(1), "missing": asked(2), "waited_s": 2.0, "paused": paused}
+        for paused in (False, True)
+    ]
+
+    said = judge(report(misses=[{"text": "no match"}], stalls=stalls))
+
+    waited = "  #1 POST /v1/chat/completions waited 2.0 s for #2 POST /v1/chat/completions"
+    assert said.text.splitlines()[2:] == [
+        f"{waited}, not there",
+        f"{waited}, whose client did not read",
+    ]
+
+
 def test_a_miss_stays_one_when_the_test_rewinds_after_it():
     said = judge(report(missed_before=2))
 
