@@ -6,7 +6,6 @@ import json
 import os
 import shlex
 import shutil
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-import wiretape.testing  # noqa: F401  else every inner run would import it, and aiohttp, again
+from support.inner_pytest import inner_project
 
 pytest_plugins = ["pytester"]
 
@@ -85,19 +84,8 @@ def engine() -> Iterator[Engine]:
 
 @pytest.fixture(autouse=True)
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("WIRETAPE_MODE", "WIRETAPE_UPSTREAM", "OLLAMA_HOST", "OPENAI_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    # A file that is written anew within a second is not told from its predecessor otherwise.
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    pytester.makeini("""
-        [pytest]
-        addopts = -p no:hypothesispytest -p no:randomly
-        filterwarnings = error
-        asyncio_default_fixture_loop_scope = function
-        asyncio_mode = auto
-    """)
     pytester.makepyfile(agent=AGENT)
-    return pytester.path
+    return inner_project(pytester, monkeypatch, "asyncio_mode = auto")
 
 
 def write(pytester: pytest.Pytester, text: str) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 
-import wiretape.testing  # noqa: F401  else every inner run would import it, and aiohttp, again
+from support.inner_pytest import inner_project
 
 pytest_plugins = ["pytester"]
 
@@ -31,16 +30,7 @@ urllib.request.urlopen(urllib.request.Request(url, body, headers)).close()
 
 @pytest.fixture(autouse=True)
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("WIRETAPE_MODE", "WIRETAPE_UPSTREAM", "OLLAMA_HOST", "OPENAI_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    pytester.makeini("""
-        [pytest]
-        addopts = -p no:hypothesispytest -p no:randomly
-        filterwarnings = error
-        asyncio_default_fixture_loop_scope = function
-    """)
-    return pytester.path
+    return inner_project(pytester, monkeypatch)
 
 
 def hold_a_cassette(project: Path) -> None:
