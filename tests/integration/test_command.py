@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import socket
 from pathlib import Path
@@ -58,7 +59,12 @@ async def test_a_replay_says_which_command_records_the_rest(tmp_path: Path):
     body["messages"].append({"role": "user", "content": "and now?"})
     async with serving("replay", cassette, cwd=tmp_path) as t:
         answer = await ask_json(t.url, "/v1/chat/completions", body)
-    assert b"to have the rest recorded: wiretape serve --mode new_episodes; or" in answer.body
+    command = f"--cassette plain-answer --dir {shlex.quote(str(cassette.parent))}"
+    message = answer.json()["error"]["message"]
+    assert message.endswith(
+        f"to have the rest recorded: wiretape serve --mode new_episodes {command};"
+        f" or record again: wiretape record {command}"
+    )
 
 
 async def test_strict_replay_exits_3_after_a_miss_or_with_an_unused_recording(tmp_path: Path):

@@ -20,7 +20,6 @@ from wiretape.cli.logs import hide, say
 from wiretape.cli.options import Configured, Parsed, setting, together
 from wiretape.core.addresses import DEFAULT_UPSTREAM, parse_allowed_host
 from wiretape.core.matching import Level, Repeat, Rules
-from wiretape.core.miss import RECORD_THE_REST
 from wiretape.core.model import Mode
 from wiretape.core.pointer import parse_pointer
 from wiretape.core.routing import check_cassette_name
@@ -298,18 +297,13 @@ def _upstream(mode: Mode, listen: Address | None) -> str:
 
 
 def _serve(mode: Mode, given: dict[str, Any]) -> int:
-    settings = replace(settings_for(mode, given), spell_suggestion=_as_served)
+    settings = settings_for(mode, given)
 
     def ready(proxy: Running) -> None:
         click.echo(f"wiretape: {mode.value} on {proxy.url}")
 
     summary = asyncio.run(serve_until_stopped(settings, ready))
     return finish(summary, strict=settings.strict)
-
-
-def _as_served(suggestion: str) -> str:
-    """What a miss suggests; `wiretape replay` has no --mode."""
-    return f"wiretape serve {suggestion}" if suggestion == RECORD_THE_REST else suggestion
 
 
 def finish(summary: Summary, *, strict: bool) -> int:

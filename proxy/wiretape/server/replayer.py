@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_RECORD = "wiretape record"
 _PORTION_STEPS = 256
 _MISSES_KEPT = 500
 _DIVERGENCES_KEPT = 500
@@ -199,13 +200,18 @@ class Replayer:
         found = self._matcher.miss(*self._asked(incoming, body))
         if found.suggestion == RECORD_THE_REST and len(self.cassettes) > 1:
             found = replace(found, suggestion=None)  # it appends to one cassette
-        spell = self._settings.spell_suggestion
-        text = found.text(self.describe, self._record_command, spell)
+        text = found.text(self.describe, self._record_command, self._spelled)
         self.missed += 1
         # What differs can be as long as the requests, so only what is told of it is kept.
         if len(self.misses) < _MISSES_KEPT:
             self.misses.append({**found.to_json(self.describe), "text": text})
         return found, text
+
+    def _spelled(self, suggestion: str) -> str:
+        if suggestion == RECORD_THE_REST and self._record_command.startswith(_RECORD):
+            # Neither it nor `wiretape replay` has a --mode.
+            return self._record_command.replace(_RECORD, f"wiretape serve {suggestion}", 1)
+        return self._settings.spell_suggestion(suggestion)
 
     def _asked(self, incoming: Incoming, body: Body) -> tuple[str, str, Headers, Body]:
         """A live request without its secrets, as the recorded ones are compared."""

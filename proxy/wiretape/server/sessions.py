@@ -292,12 +292,14 @@ class Sessions:
         settings = self._settings
         if name == self._default and settings.record_command:
             return settings.record_command
-        if path is None or path in settings.cassettes:
+        if path is None or path.suffix != SUFFIX:
             return "wiretape record"
-        arguments = ["wiretape", "record", "--cassette"]
-        arguments.append(name_in(settings.directory, path))
-        if settings.directory != Path("cassettes"):
-            arguments += ["--dir", str(settings.directory)]
+        directory = settings.directory
+        if not path.is_relative_to(directory):  # one of those given by their paths
+            directory = path.parent
+        arguments = ["wiretape", "record", "--cassette", name_in(directory, path)]
+        if directory != Path("cassettes"):
+            arguments += ["--dir", str(directory)]
         return shlex.join(arguments)
 
     def _load(self, path: Path | None, record_command: str) -> list[Cassette]:
