@@ -48,8 +48,9 @@ _DIGITS = re.compile(rb"[0-9]*+")
 # The same for members that are all there: only what tokens they have. A pattern that begins with
 # plain characters is searched for fastest.
 _WHOLE = re.compile(
-    rb'"t(?<!\\"t)(?:oken":\s*+"((?:[^"\\]++|\\.)*+)"'
-    rb'|okens":\s*+\[((?:[^]"]++|"(?:[^"\\]++|\\.)*+")*+)\]|op_(?:logprobs|probs)":\s*+\[)',
+    rb'"t(?<!\\"t)(?:oken":\s*+"(?P<token>(?:[^"\\]++|\\.)*+)"'
+    rb'|okens":\s*+\[(?P<tokens>(?:[^]"]++|"(?:[^"\\]++|\\.)*+")*+)(?P<ended>\])?+'
+    rb'|op_(?:logprobs|probs)":\s*+\[)',
     re.DOTALL,
 )
 _TEXTS = re.compile(rb'"((?:[^"\\]++|\\.)*+)"', re.DOTALL)
@@ -212,7 +213,7 @@ class LogprobsReader:
         """Read the open member to its end or that of the bytes; returns where that is."""
         while self._open and position < len(event):
             if skim and self._open == "alternatives" and self._depth == 1 and not self._quoted:
-                position = _end_of_objects(event, position)
+                position, skim = _end_of_objects(event, position), False  # none is whole after it
             start, part = position, self._part()
             position = self._end(event, start)
             if part and position > start:
@@ -278,8 +279,10 @@ def tokens_of_whole(data: bytes) -> Tokens | None:
 def _skim(data: bytes, position: int, tokens: Tokens) -> int:
     """Read members that are all there; returns where the last one ends."""
     while match := _WHOLE.search(data, position):
+        token, listed, ended = match.groups()
+        if listed is not None and not ended:
+            break  # what is in it was looked at: to look for more there would take ever longer
         begins_list = _LIST.search(data, position, match.start())
-        token, listed = match.groups()
         if begins_list or listed is not None:
             tokens.begin_list()
         end = match.end()

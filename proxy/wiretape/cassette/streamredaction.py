@@ -105,7 +105,7 @@ class StreamRedactor:
                 count, few = min(few, len(rest)), few * _FEW
                 if not self._take_plain(_joined(rest[:count])):
                     for number, (data, part) in enumerate(rest[:count], index):
-                        chunk = looked_at[number] = Written(data, part, data)
+                        chunk = looked_at[number] = Written(data, part)
                         touched += self._look_at(chunk)
             index += count
         if not looked_at:
@@ -117,7 +117,7 @@ class StreamRedactor:
         data, part = pieces[0]
         if self._secrets.suspect is not None and self._take_plain(data):
             return Safe(pieces, (), ())
-        chunk = Written(data, part, data)
+        chunk = Written(data, part)
         return self._safe(pieces, {0: chunk}, self._look_at(chunk))
 
     def take_alike(self, data: bytes) -> bool:
@@ -246,7 +246,7 @@ class StreamRedactor:
             safe[index] = chunk.safe, chunk.part
         new = {id(chunk) for chunk in looked_at.values()}
         watched = {id(each.chunk) for lane in self._lanes.values() for each in lane.pieces}
-        watched |= {id(each) for each in self._tokens.held()}
+        watched |= {id(each) for each in self._tokens.held(new)}
         return Safe(
             safe,
             [(index, chunk) for index, chunk in looked_at.items() if id(chunk) in watched],

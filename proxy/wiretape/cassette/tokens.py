@@ -20,7 +20,7 @@ from wiretape.cassette.logprobs import (
 from wiretape.cassette.watched import Beside, Lane, Written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from wiretape.cassette.secrets import Secrets
 
@@ -110,13 +110,20 @@ class TokenLane:
             beside = self._beside = Beside()
         return beside
 
-    def held(self) -> Iterator[Written]:
-        """The chunks that may have to be written again for what stands beside tokens."""
-        for piece in self._lane.pieces:
-            if piece.beside is not None:
-                yield from piece.beside.chunks
+    def held(self, new: Container[int]) -> Iterator[Written]:
+        """Of the chunks fed last, those that may be written again for what is beside tokens.
+
+        Args:
+            new: their ids.
+        """
         if self._beside is not None and not self._reader.told:
-            yield from self._beside.chunks
+            yield from self._beside.last(new)
+        # An older token may go on in a new chunk, but only the last of them.
+        for piece in reversed(self._lane.pieces):
+            if piece.beside is not None:
+                yield from piece.beside.last(new)
+            if id(piece.chunk) not in new:
+                break
 
 
 def tokens_are_plain(secrets: Secrets, data: bytes) -> bool:
@@ -140,6 +147,7 @@ def redact_tokens(secrets: Secrets, data: bytes, kinds: set[str] | None = None) 
     """
     if not secrets or tokens_are_plain(secrets, data):
         return data
-    chunk = Written(data, part=False, safe=data)
+    chunk = Written(data, part=False)
     TokenLane(Lane(secrets, set() if kinds is None else kinds)).feed(chunk)
-    return data if chunk.safe == data else chunk.safe
+    safe = chunk.safe
+    return data if safe == data else safe

@@ -6,6 +6,7 @@ one text.
 
 from __future__ import annotations
 
+import itertools
 import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from wiretape.cassette.escapes import ESCAPE_BYTES
 from wiretape.cassette.secrets import CONTEXT_BYTES, Found, stand_in
 
 if TYPE_CHECKING:
+    from collections.abc import Container, Iterator
+
     from wiretape.cassette.secrets import Secrets
 
 WATCHED_BYTES = 512
@@ -22,6 +25,9 @@ WATCHED_BYTES = 512
 
 LONGEST_BYTES = 8 * 1024
 """A secret is followed up to this length."""
+
+LONGEST_BESIDE_BYTES = 256 * 1024
+"""What stands beside one token is remembered up to this length while nobody knows of a secret."""
 
 # Line ends inside a secret, as private keys have them, are layout: chunks keep their form, and so
 # their length as written, when a secret in them is replaced.
@@ -50,14 +56,25 @@ class Written:
     Attributes:
         data: its bytes as they came.
         part: as in `core.model.Chunk`.
-        safe: its bytes as they are to be written.
         place: where it was written; for its owner to set.
     """
 
     data: bytes
     part: bool
-    safe: bytes
     place: Place | None = None
+    _changed: bytearray | None = None
+
+    @property
+    def safe(self) -> bytes:
+        """Its bytes as they are to be written."""
+        return self.data if self._changed is None else bytes(self._changed)
+
+    def put(self, offset: int, content: bytes | bytearray) -> None:
+        """Have some of its bytes written otherwise."""
+        # In place: a large body is one chunk, and a long secret has thousands of pieces in it.
+        if self._changed is None:
+            self._changed = bytearray(self.data)
+        self._changed[offset : offset + len(content)] = content
 
 
 @dataclass(eq=False, slots=True)
@@ -78,17 +95,22 @@ class Beside:
     def add(self, chunk: Written, offset: int, harmless: bytes) -> list[Written]:
         """Add some bytes of a chunk, as they are where they tell nothing; as `Lane.feed`."""
         self.size += len(harmless)
+        if self.size > LONGEST_BESIDE_BYTES and not self.secret:
+            return []
         self._spans.append((chunk, offset, harmless))
         if not self.chunks or self.chunks[-1] is not chunk:
             self.chunks.append(chunk)
         return self.hide() if self.secret else []
 
+    def last(self, new: Container[int]) -> Iterator[Written]:
+        """Of its chunks, the last ones that are among these, told by their ids."""
+        return itertools.takewhile(lambda each: id(each) in new, reversed(self.chunks))
+
     def hide(self) -> list[Written]:
         """Make it harmless, now and later; return the chunks whose safe bytes that changed."""
         self.secret = True
         for chunk, offset, harmless in self._spans:
-            safe = chunk.safe
-            chunk.safe = safe[:offset] + harmless + safe[offset + len(harmless) :]
+            chunk.put(offset, harmless)
         touched, self.chunks, self._spans = self.chunks, [], []
         return touched
 
@@ -220,14 +242,9 @@ class Lane:
             start = max(found.start, self._settled, piece_start)
             end = min(found.end, piece_start + piece.length)
             if start < end:
-                chunk = piece.chunk
-                shift = piece.offset - piece_start
-                chunk.safe = (
-                    chunk.safe[: start + shift]
-                    + replacement[start - found.start : end - found.start]
-                    + chunk.safe[end + shift :]
-                )
-                touched.append(chunk)
+                written = replacement[start - found.start : end - found.start]
+                piece.chunk.put(start - piece_start + piece.offset, written)
+                touched.append(piece.chunk)
                 if piece.beside is not None:
                     touched += piece.beside.hide()
                 self._kinds.add(found.kind)

@@ -1,0 +1,69 @@
+"""Bytes that look like answers with log probabilities, but are laid out, cut or made otherwise."""
+
+from __future__ import annotations
+
+import json
+import random
+import tracemalloc
+
+import pytest
+
+from support.planted import PLANTED, grep
+from wiretape.cassette.secrets import Secrets
+from wiretape.cassette.streamredaction import StreamRedactor, none_in
+from wiretape.cassette.tokens import redact_tokens
+
+from .test_streamredaction import STREAM, cut
+
+SECRETS = Secrets()
+JSON = "application/json"
+KEY, SECRET = PLANTED["github"]
+
+
+@pytest.mark.parametrize(
+    ("before", "piece"),
+    [
+        (b"", b'"tokens":['),
+        (b'{"token":"x","top_logprobs":[', b'"a",'),
+        (b'{"token":"sk-","top_logprobs":[', b'{"a":1,"top_logprobs":['),
+        (b"", b'{"tokens":["a","bytes":[1,'),
+    ],
+)
+def test_long_hostile_bytes_take_no_long_time(before: bytes, piece: bytes):
+    # Quadratic would not end within a test's patience.
+    body = before + piece * (400_000 // len(piece))
+    assert none_in(SECRETS, JSON, [(body, False)]) == (b"sk-" not in before)
+    assert redact_tokens(SECRETS, body) == body
+
+
+@pytest.mark.parametrize("piece", [b'"a",', b"115,"])
+def test_alternatives_that_never_end_take_no_long_time(piece: bytes):
+    redactor = StreamRedactor(SECRETS, STREAM)
+    redactor.take([(b'"token":"sk-","top_logprobs":[', False)])
+    for _ in range(30_000):
+        assert redactor.take([(piece, False)]).pieces == [(piece, False)]
+
+
+def test_a_long_secret_in_a_large_body_takes_no_long_time():
+    # To copy the body for each piece of the secret would take minutes.
+    tokens = cut(PLANTED["rsa key"][0] * 4, random.Random(1), 2)
+    told = [
+        {"token": each, "top_logprobs": [{"token": each, "bytes": [1, 2]}] * 9} for each in tokens
+    ]
+    body = json.dumps({"told": told, "rest": "x" * 6_000_000}).encode()
+    safe = redact_tokens(SECRETS, body)
+    assert len(safe) == len(body)
+    assert not grep(
+        PLANTED["rsa key"][1], "".join(each["token"] for each in json.loads(safe)["told"]).encode()
+    )
+
+
+def test_what_is_beside_a_token_that_may_begin_a_secret_is_not_remembered_for_ever():
+    redactor = StreamRedactor(SECRETS, JSON)
+    redactor.take([(b'{"token":"sk-","bytes":[', False)])
+    tracemalloc.start()
+    for _ in range(4000):
+        redactor.take([(b"12,34,56,78," * 200, False)])
+    kept_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept_bytes < 3_000_000
