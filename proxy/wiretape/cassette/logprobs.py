@@ -44,6 +44,7 @@ _BEGUN_NAMES = frozenset(name[:end] for name in _NAMES for end in range(1, len(n
 _LIST = re.compile(rb"\[\s*+\{")
 _OUTSIDE = re.compile(rb'[^]["]*+')
 _DIGITS = re.compile(rb"[0-9]*+")
+_BYTES = re.compile(rb"[0-9,\s]*+")
 
 # The same for members that are all there: only what tokens they have. A pattern that begins with
 # plain characters is searched for fastest.
@@ -112,6 +113,7 @@ class LogprobsReader:
     """
 
     __slots__ = (
+        "_bytes",
         "_colon",
         "_depth",
         "_escaped",
@@ -131,6 +133,7 @@ class LogprobsReader:
         self._quoted = False
         self._escaped = False  # after a backslash
         self._colon = False  # a member's value comes next
+        self._bytes = False  # nothing but whole numbers in the list so far
         self._hidden = False  # the text being read is an alternative, not the name of a member
         self._unread = b""
 
@@ -205,6 +208,7 @@ class LogprobsReader:
         self._open = name
         self._depth = int(name not in {"token", "number"})
         self._quoted = name == "token"
+        self._bytes = name == "bytes"
         self._escaped = self._colon = False
 
     def _read_open(
@@ -216,6 +220,8 @@ class LogprobsReader:
                 position, skim = _end_of_objects(event, position), False  # none is whole after it
             start, part = position, self._part()
             position = self._end(event, start)
+            if part is Part.BYTES and not _BYTES.fullmatch(event, start, position):
+                part, self._bytes = Part.NUMBERS, False
             if part and position > start:
                 yield part, start - begun, position - begun
             if position < len(event):
@@ -226,7 +232,7 @@ class LogprobsReader:
         if not self._quoted:
             if self._open == "tokens":
                 return None
-            return Part.BYTES if self._open == "bytes" or self._depth > 1 else Part.NUMBERS
+            return Part.BYTES if self._bytes else Part.NUMBERS
         if self._open in {"token", "tokens"}:
             return Part.TOKEN
         return Part.TEXT if self._hidden else None
@@ -250,6 +256,7 @@ class LogprobsReader:
             self._open = ""
             return position
         sign = event[position : position + 1]
+        self._bytes = sign == b"["
         if self._quoted:
             self._quoted = self._escaped = False
         elif sign == b'"':

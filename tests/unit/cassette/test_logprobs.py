@@ -67,3 +67,24 @@ def test_what_is_beside_a_token_that_may_begin_a_secret_is_not_remembered_for_ev
     kept_bytes, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert kept_bytes < 3_000_000
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        '"bytes":[1.5,-2,true,null]',
+        '"bytes":[[103,104],[112]]',
+        '"bytes":["a",1,{"b":2},3]',
+        '"bytes":[ ]',
+        '"top_logprobs":[["a",3,"b"],[-0.5,17,"c"],[[1],[2]]]',
+        '"top_logprobs":[null,{"a":1e-05,"b":[1,[2,3],4]}]',
+        '"id":120,"token_id":0',
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_what_stands_beside_a_secret_stays_json(beside: str, *, first: bool):
+    members = [beside, f'"token":"{KEY}"']
+    body = "{" + ",".join(members if first else members[::-1]) + "}"
+    safe = redact_tokens(SECRETS, body.encode())
+    assert len(safe) == len(body)
+    assert SECRET not in json.loads(safe)["token"]
