@@ -22,7 +22,7 @@ from wiretape.cassette.jsontext import breaks_off_in_escape, end_of_text, quotes
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-SOUGHT = re.compile(rb'"(?:token|(?:bytes|id)":\s*+[\[0-9])')
+SOUGHT = re.compile(rb'"(?:token|(?:bytes|id)"\s*+:\s*+[\[0-9])')
 """What there is where a token is, or what stands before it."""
 
 EVENT_ENDS = (b"\n\n", b"}\n", b"\r\n\r\n", b"}\r\n")
@@ -36,9 +36,9 @@ _NAMES = frozenset(
 )
 _LONGEST_NAME_BYTES = 32  # with what may stand around it
 _BEGIN = re.compile(
-    rb'(?<!\\)"(?:(?P<token>token)":\s*+"|(?P<tokens>tokens)":\s*+\['
-    rb'|(?P<alternatives>top_logprobs|top_probs)":\s*+\[|(?P<bytes>bytes)":\s*+\['
-    rb'|(?P<number>id|token_id)":\s*+(?=[0-9]))|(?P<list>\[\s*+\{)|(?P<object>\{)'
+    rb'(?<!\\)"(?:(?P<token>token)"\s*+:\s*+"|(?P<tokens>tokens)"\s*+:\s*+\['
+    rb'|(?P<alternatives>top_logprobs|top_probs)"\s*+:\s*+\[|(?P<bytes>bytes)"\s*+:\s*+\['
+    rb'|(?P<number>id|token_id)"\s*+:\s*+(?=[0-9]))|(?P<list>\[\s*+\{)|(?P<object>\{)'
 )
 _BEGUN_NAMES = frozenset(name[:end] for name in _NAMES for end in range(1, len(name) + 1))
 _LIST = re.compile(rb"\[\s*+\{")
@@ -49,17 +49,17 @@ _BYTES = re.compile(rb"[0-9,\s]*+")
 # The same for members that are all there: only what tokens they have. A pattern that begins with
 # plain characters is searched for fastest.
 _WHOLE = re.compile(
-    rb'"t(?<!\\"t)(?:oken":\s*+"(?P<token>(?:[^"\\]++|\\.)*+)"'
-    rb'|okens":\s*+\[(?P<tokens>(?:[^]"]++|"(?:[^"\\]++|\\.)*+")*+)(?P<ended>\])?+'
-    rb'|op_(?:logprobs|probs)":\s*+\[)',
+    rb'"t(?<!\\"t)(?:oken"\s*+:\s*+"(?P<token>(?:[^"\\]++|\\.)*+)"'
+    rb'|okens"\s*+:\s*+\[(?P<tokens>(?:[^]"]++|"(?:[^"\\]++|\\.)*+")*+)(?P<ended>\])?+'
+    rb'|op_(?:logprobs|probs)"\s*+:\s*+\[)',
     re.DOTALL,
 )
 _TEXTS = re.compile(rb'"((?:[^"\\]++|\\.)*+)"', re.DOTALL)
 _OBJECTS = re.compile(
-    rb'(?:[^]["}]*+(?:"(?:[^"\\]++|\\.)*+"(?::\s*+\[[^]["]*+\])?+[^]["}]*+)*+\}[\s,]*+)*+',
+    rb'(?:[^]["}]*+(?:"(?:[^"\\]++|\\.)*+"(?:\s*+:\s*+\[[^]["]*+\])?+[^]["}]*+)*+\}[\s,]*+)*+',
     re.DOTALL,
 )
-_UNREAD = re.compile(rb'"(?:tokens?|top_logprobs|top_probs)":')
+_UNREAD = re.compile(rb'"(?:tokens?|top_logprobs|top_probs)"\s*+:')
 _ENDING = re.compile(rb"\}\s*+\]")
 _FAR_BYTES = 4096
 
@@ -317,7 +317,7 @@ def may_hold_tokens(data: bytes) -> bool:
 def breaks_off(end: bytes) -> bool:
     """Whether bytes end in the beginning of a list, of an object or of a member."""
     before, _, after = end.rpartition(b'"')
-    last = after.rstrip()
+    last = after.strip()
     if last in {b"", b":"}:
         # A name may begin with this quote, or end with it.
         return after == b"" or before.rpartition(b'"')[2] in _NAMES

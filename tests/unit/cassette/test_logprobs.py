@@ -8,12 +8,13 @@ import tracemalloc
 
 import pytest
 
+from support.logprobs import DIALECTS, spelt, whole_answer
 from support.planted import PLANTED, grep
 from wiretape.cassette.secrets import Secrets
 from wiretape.cassette.streamredaction import StreamRedactor, none_in
 from wiretape.cassette.tokens import redact_tokens
 
-from .test_streamredaction import STREAM, cut
+from .test_streamredaction import STREAM, Journal, cut
 
 SECRETS = Secrets()
 JSON = "application/json"
@@ -88,3 +89,27 @@ def test_what_stands_beside_a_secret_stays_json(beside: str, *, first: bool):
     safe = redact_tokens(SECRETS, body.encode())
     assert len(safe) == len(body)
     assert SECRET not in json.loads(safe)["token"]
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_blanks_may_stand_before_colons(dialect: str):
+    dice = random.Random(3)
+    answer = whole_answer(cut(f"So {KEY} it is", dice, 6), dialect, dice)
+    body = json.dumps(answer, indent=2, separators=(",", " : ")).encode()
+    assert not none_in(SECRETS, JSON, [(body, False)])
+    safe = redact_tokens(SECRETS, SECRETS.redact(body))
+    assert not any(grep(SECRET, each) for each in spelt([json.loads(safe)]).values())
+    for place in range(1, len(body), 97):
+        journal = Journal(StreamRedactor(SECRETS, JSON))
+        journal.write([body[:place]])
+        journal.write([body[place:]])
+        assert b"".join(journal.chunks) == safe
+
+
+def test_the_candidates_that_gemini_chose_spell_no_secret():
+    tokens = cut(f"So {KEY} it is", random.Random(2), 6)
+    chosen = [{"token": each, "tokenId": 7, "logProbability": -0.5} for each in tokens]
+    body = json.dumps({"logprobsResult": {"chosenCandidates": chosen}}, indent=2).encode()
+    safe = json.loads(redact_tokens(SECRETS, body))["logprobsResult"]["chosenCandidates"]
+    assert not grep(SECRET, "".join(each["token"] for each in safe).encode())
+    assert [len(each["token"]) for each in safe] == [len(each) for each in tokens]
