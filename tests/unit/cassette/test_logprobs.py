@@ -113,3 +113,16 @@ def test_the_candidates_that_gemini_chose_spell_no_secret():
     safe = json.loads(redact_tokens(SECRETS, body))["logprobsResult"]["chosenCandidates"]
     assert not grep(SECRET, "".join(each["token"] for each in safe).encode())
     assert [len(each["token"]) for each in safe] == [len(each) for each in tokens]
+
+
+def test_an_answer_that_breaks_off_is_told_as_far_as_it_came():
+    dice = random.Random(3)
+    for dialect in DIALECTS:
+        plain = json.dumps(whole_answer(cut("It is so", dice, 3), dialect, dice)).encode()
+        for place in range(0, len(plain), 7):
+            assert redact_tokens(SECRETS, plain[:place]) == plain[:place]
+    key = json.dumps(list(KEY.encode())).encode()
+    begun = b'{"bytes":%b,"token":"gh' % key
+    assert not none_in(SECRETS, JSON, [(begun, False)]), "its bytes stand before a token cut off"
+    assert redact_tokens(SECRETS, begun) == begun
+    assert key not in redact_tokens(SECRETS, begun + KEY[2:].encode())
