@@ -6,18 +6,19 @@ its bytes, perhaps its number, and the same of its alternatives; OpenAI's comple
 tokens and a list of objects whose names are the alternatives.
 
 There are two ways to read them. `LogprobsReader.read` tells all there is, a text and a bracket at a
-time, for what is then replaced. What plainly holds no secret needs the tokens' text alone: members
-that are all there are skimmed by pattern, ten times as fast; what is cut is left to the first way.
+time, for what is then replaced. What plainly holds no secret needs the tokens' text alone:
+`skimming` finds it in members that are all there, ten times as fast; what is cut is left to the
+first way.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from wiretape.cassette.jsontext import breaks_off_in_escape, end_of_text, quotes
+from wiretape.cassette.jsontext import breaks_off_in_escape, end_of_text
+from wiretape.cassette.skimming import Tokens, end_of_objects, skim_members
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -41,27 +42,9 @@ _BEGIN = re.compile(
     rb'|(?P<number>id|token_id)"\s*+:\s*+(?=[0-9]))|(?P<list>\[\s*+\{)|(?P<object>\{)'
 )
 _BEGUN_NAMES = frozenset(name[:end] for name in _NAMES for end in range(1, len(name) + 1))
-_LIST = re.compile(rb"\[\s*+\{")
 _OUTSIDE = re.compile(rb'[^]["]*+')
 _DIGITS = re.compile(rb"[0-9]*+")
 _BYTES = re.compile(rb"[0-9,\s]*+")
-
-# The same for members that are all there: only what tokens they have. A pattern that begins with
-# plain characters is searched for fastest.
-_WHOLE = re.compile(
-    rb'"t(?<!\\"t)(?:oken"\s*+:\s*+"(?P<token>(?:[^"\\]++|\\.)*+)"'
-    rb'|okens"\s*+:\s*+\[(?P<tokens>(?:[^]"]++|"(?:[^"\\]++|\\.)*+")*+)(?P<ended>\])?+'
-    rb'|op_(?:logprobs|probs)"\s*+:\s*+\[)',
-    re.DOTALL,
-)
-_TEXTS = re.compile(rb'"((?:[^"\\]++|\\.)*+)"', re.DOTALL)
-_OBJECTS = re.compile(
-    rb'(?:[^]["}]*+(?:"(?:[^"\\]++|\\.)*+"(?:\s*+:\s*+\[[^]["]*+\])?+[^]["}]*+)*+\}[\s,]*+)*+',
-    re.DOTALL,
-)
-_UNREAD = re.compile(rb'"(?:tokens?|top_logprobs|top_probs)"\s*+:')
-_ENDING = re.compile(rb"\}\s*+\]")
-_FAR_BYTES = 4096
 
 
 class Part(Enum):
@@ -76,32 +59,7 @@ class Part(Enum):
 
 
 Found = tuple[Part, int, int]
-
-
-@dataclass(eq=False, slots=True)
-class Tokens:
-    """The tokens that some bytes hold.
-
-    Attributes:
-        texts: what each says, or a part of it, in their order.
-        member: what the last one was found in that was all there.
-    """
-
-    texts: list[bytes] = field(default_factory=list)
-    member: str = ""
-    _listed: int | None = None
-
-    def begin_list(self) -> None:
-        """Take it that the next token is the first of a list."""
-        self._listed = len(self.texts)
-
-    def text(self) -> bytes:
-        """What they say together."""
-        return b"".join(self.texts)
-
-    def last_list(self) -> int | None:
-        """How many of the text's last bytes are of the list begun last; None if none was."""
-        return None if self._listed is None else sum(map(len, self.texts[self._listed :]))
+"""What some bytes are, where they start, and where they end."""
 
 
 class LogprobsReader:
@@ -117,7 +75,7 @@ class LogprobsReader:
         "_colon",
         "_depth",
         "_escaped",
-        "_hidden",
+        "_of_alternative",
         "_open",
         "_quoted",
         "_unread",
@@ -134,7 +92,7 @@ class LogprobsReader:
         self._escaped = False  # after a backslash
         self._colon = False  # a member's value comes next
         self._bytes = False  # nothing but whole numbers in the list so far
-        self._hidden = False  # the text being read is an alternative, not the name of a member
+        self._of_alternative = False  # the text being read is one, not the name of a member
         self._unread = b""
 
     @property
@@ -182,7 +140,7 @@ class LogprobsReader:
         if self._open:
             position = yield from self._read_open(event, 0, begun, skim=skim)
         if tokens is not None and not self._open:
-            position = _skim(event, position, tokens)
+            position = skim_members(event, position, tokens)
             self.told = tokens.member or self.told
         while not self._open:
             match = _BEGIN.search(event, position)
@@ -217,7 +175,7 @@ class LogprobsReader:
         """Read the open member to its end or that of the bytes; returns where that is."""
         while self._open and position < len(event):
             if skim and self._open == "alternatives" and self._depth == 1 and not self._quoted:
-                position, skim = _end_of_objects(event, position), False  # none is whole after it
+                position, skim = end_of_objects(event, position), False  # none is whole after it
             start, part = position, self._part()
             position = self._end(event, start)
             if part is Part.BYTES and not _BYTES.fullmatch(event, start, position):
@@ -235,7 +193,7 @@ class LogprobsReader:
             return Part.BYTES if self._bytes else Part.NUMBERS
         if self._open in {"token", "tokens"}:
             return Part.TOKEN
-        return Part.TEXT if self._hidden else None
+        return Part.TEXT if self._of_alternative else None
 
     def _end(self, event: bytes, start: int) -> int:
         """Where what is being read ends: at a quote or a bracket."""
@@ -262,7 +220,7 @@ class LogprobsReader:
         elif sign == b'"':
             self._quoted = True
             # Of a list of tokens the alternatives are the names of an object's members.
-            self._hidden = self._colon or self.told != "token"
+            self._of_alternative = self._colon or self.told != "token"
             self._colon = False
         else:
             self._depth += 1 if sign == b"[" else -1
@@ -271,40 +229,6 @@ class LogprobsReader:
                 self.told = self._open
             self._open = ""
         return position + 1
-
-
-def tokens_of_whole(data: bytes) -> Tokens | None:
-    """The tokens of bytes that begin and end with an event; None where these are cut all the same.
-
-    JSON that is laid out in lines may be cut where an event might have ended.
-    """
-    tokens = Tokens()
-    rest = _skim(data, 0, tokens)
-    return None if _UNREAD.search(data, rest) else tokens
-
-
-def _skim(data: bytes, position: int, tokens: Tokens) -> int:
-    """Read members that are all there; returns where the last one ends."""
-    while match := _WHOLE.search(data, position):
-        token, listed, ended = match.groups()
-        if listed is not None and not ended:
-            break  # what is in it was looked at: to look for more there would take ever longer
-        begins_list = _LIST.search(data, position, match.start())
-        if begins_list or listed is not None:
-            tokens.begin_list()
-        end = match.end()
-        if token is not None:
-            tokens.texts.append(token)
-            tokens.member = "token"
-        elif listed is not None:
-            tokens.texts += _TEXTS.findall(listed)
-            tokens.member = "tokens"
-        else:
-            end = _end_of_alternatives(data, end)
-            if end < 0:
-                break
-        position = end
-    return position
 
 
 def may_hold_tokens(data: bytes) -> bool:
@@ -322,27 +246,3 @@ def breaks_off(end: bytes) -> bool:
         # A name may begin with this quote, or end with it.
         return after == b"" or before.rpartition(b'"')[2] in _NAMES
     return last.endswith((b"[", b"{")) or after in _BEGUN_NAMES
-
-
-def _end_of_alternatives(data: bytes, start: int) -> int:
-    """Where a list of objects ends; -1 where it does not."""
-    if data.startswith(b"]", start):
-        return start + 1
-    ending = _ENDING.search(data, start, start + _FAR_BYTES)
-    if ending is not None:
-        inside = data[start : ending.end()]
-        # Most have no text with a bracket, nor one that ends in a backslash.
-        if (
-            b"\\\\" not in inside
-            and inside.count(b"[") == inside.count(b"]") - 1
-            and quotes(inside) % 2 == 0
-        ):
-            return ending.end()
-    end = _end_of_objects(data, start)
-    return end + 1 if data.startswith(b"]", end) else -1
-
-
-def _end_of_objects(data: bytes, start: int) -> int:
-    """Where the last object of a list ends that is all there, and the next one begins."""
-    match = _OBJECTS.match(data, start)
-    return match.end() if match else start

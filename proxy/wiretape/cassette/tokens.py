@@ -14,9 +14,8 @@ from wiretape.cassette.logprobs import (
     SOUGHT,
     LogprobsReader,
     Part,
-    Tokens,
-    tokens_of_whole,
 )
+from wiretape.cassette.skimming import Tokens, tokens_of_whole
 from wiretape.cassette.watched import Beside, Lane, Written
 
 if TYPE_CHECKING:
