@@ -29,6 +29,8 @@ SOUGHT = re.compile(rb'"(?:token|(?:bytes|id)"\s*+:\s*+[\[0-9])')
 EVENT_ENDS = (b"\n\n", b"}\n", b"\r\n\r\n", b"}\r\n")
 """What an event ends in; no token's object goes on after it."""
 
+_BLANK_LINES = (b"\n\n", b"\r\n\r\n")
+
 LONGEST_HEAD_BYTES = 4096
 """What of an object comes before its token is looked at up to this length."""
 
@@ -233,6 +235,8 @@ class LogprobsReader:
 
 def may_hold_tokens(data: bytes) -> bool:
     """Whether bytes may hold a token, or the beginning of what does. All of an answer is asked."""
+    if data.endswith(_BLANK_LINES) and b'"token' not in data:
+        return False  # most are such: an event, and all of it
     if SOUGHT.search(data) is not None:
         return True
     return not data.endswith(EVENT_ENDS) and breaks_off(data[-_LONGEST_NAME_BYTES:])
