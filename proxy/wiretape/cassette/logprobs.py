@@ -235,11 +235,12 @@ class LogprobsReader:
 
 def may_hold_tokens(data: bytes) -> bool:
     """Whether bytes may hold a token, or the beginning of what does. All of an answer is asked."""
-    if data.endswith(_BLANK_LINES) and b'"token' not in data:
-        return False  # most are such: an event, and all of it
-    if SOUGHT.search(data) is not None:
+    if b'"token' in data:
         return True
-    return not data.endswith(EVENT_ENDS) and breaks_off(data[-_LONGEST_NAME_BYTES:])
+    end = data[-_LONGEST_NAME_BYTES:]
+    if end.endswith(_BLANK_LINES):
+        return False  # most are such: an event, and all of it
+    return SOUGHT.search(data) is not None or (not end.endswith(EVENT_ENDS) and breaks_off(end))
 
 
 def breaks_off(end: bytes) -> bool:
