@@ -77,6 +77,10 @@ class Background:
         """What has come of the open sessions so far."""
         return self._call(self._summary())
 
+    def asked(self) -> int:
+        """How many requests have come to the open sessions so far; a summary takes longer."""
+        return self._call(self._asked())
+
     def stop(self) -> None:
         """Stop listening and end the thread."""
         self._loop.call_soon_threadsafe(self._stopping.set)
@@ -142,6 +146,11 @@ class Background:
             if upstream_needed and session.recorder is not None and session.recorder.unreachable:
                 session.recorder.discard()
         return close_sessions(app)
+
+    async def _asked(self) -> int:
+        assert self._app is not None  # noqa: S101  as below
+        counts = [session.count() for session in self._app.sessions.all()]
+        return sum(each.recorded + each.used + each.misses for each in counts)
 
     async def _summary(self) -> Summary:
         assert self._app is not None  # noqa: S101  whoever closes has opened

@@ -120,6 +120,7 @@ class Replayer:
             [(key, self._comparable(each.request)) for key, each in self.interactions.items()],
             settings.rules,
         )
+        self._asks: dict[Key, str | None] = {}
         self._tracks = _tracks(self.cassettes, self.interactions)
         self._alarm: Alarm | None = None
         self._queues = queues
@@ -168,10 +169,13 @@ class Replayer:
 
     def asks(self, key: Key) -> str | None:
         """What a recorded request says at last, in brief; None where it holds no conversation."""
-        request = self._comparable(self.interactions[key].request)
-        if header(request.headers, "content-encoding") is not None:
-            return None  # in which no secret was looked for
-        return last_said(read_request(request).messages)
+        # Reports are asked for again and again, and to read a request takes a while.
+        if key not in self._asks:
+            request = self._comparable(self.interactions[key].request)
+            # In what is encoded no secret was looked for.
+            encoded = header(request.headers, "content-encoding") is not None
+            self._asks[key] = None if encoded else last_said(read_request(request).messages)
+        return self._asks[key]
 
     def find(self, incoming: Incoming, body: Body) -> Match | None:
         """Find the recording that answers a request, and note it as used."""

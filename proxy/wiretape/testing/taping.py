@@ -112,11 +112,7 @@ class Taping:
     @property
     def asked(self) -> int:
         """How many requests have come so far."""
-        reports = self._background.summary().reports
-        return sum(
-            each["recorded"] + len(each["used"]) + len(each["misses"]) + each["misses_left_out"]
-            for each in reports
-        )
+        return self._background.asked()
 
     def report(self) -> dict[str, Any]:
         """What has come of the test's session so far: used, unused, misses and so on.
