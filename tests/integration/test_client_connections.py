@@ -144,15 +144,14 @@ async def test_a_refusal_is_heard_by_who_is_still_sending(asks: bytes, rest: byt
             client.close()
 
 
+async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(head("413 Too Large", "Content-Length: 2") + b"no")
+    await reader.read()
+    writer.close()
+
+
 async def test_an_early_answer_is_heard_by_who_is_still_sending(proxy: Proxy):
-    refusal = head("413 Too Large", "Content-Length: 2") + b"no"
-
-    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(refusal)
-        await reader.read()
-        writer.close()
-
     async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with proxy("passthrough", upstream=url, max_body_bytes=1000) as passing:
@@ -166,13 +165,6 @@ async def test_the_rest_of_a_body_that_nobody_wants_is_waited_for_once(
 ):
     monkeypatch.setattr("wiretape.server.request.UNWANTED_BODY_S", 0.1)
     monkeypatch.setattr("wiretape.server.client.UNWANTED_BODY_S", PATIENCE_S * 5)
-    refusal = head("413 Too Large", "Content-Length: 2") + b"no"
-
-    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(refusal)
-        await reader.read()
-        writer.close()
 
     async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
