@@ -83,7 +83,7 @@ class Plan:
 FULL = Plan(
     {
         "flat out": Load(64, 500),
-        "paced": Load(64, 100, gap_us=20_000, spread_us=20_000),
+        "paced": Load(64, 200, gap_us=20_000, spread_us=20_000),
         "together": Load(256, 50, gap_us=20_000),
         "short": Load(64, 1, requests=100_000, seconds=1.0),
     },

@@ -131,10 +131,16 @@ def is_loopback(host: str) -> bool:
     name = host.lower().rstrip(".")
     if name == "localhost" or name.endswith(".localhost"):
         return True
+    return is_address(name) and ipaddress.ip_address(name).is_loopback
+
+
+def is_address(host: str) -> bool:
+    """Whether a host is an IP address, without brackets, rather than a name."""
     try:
-        return ipaddress.ip_address(name).is_loopback
+        ipaddress.ip_address(host)
     except ValueError:
         return False
+    return True
 
 
 @functools.lru_cache(maxsize=256)

@@ -13,6 +13,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
+from wiretape.cassette.holding import part_path_of
 from wiretape.cassette.journal import Journal
 from wiretape.cassette.redaction import Redactor
 from wiretape.cassette.writer import request_text
@@ -87,8 +88,8 @@ class Recorder:
     async def open(self) -> None:
         """Make the journal, unless there is one; whoever asks meanwhile waits.
 
-        It takes a while to go on with a long cassette, or to recover what a crash left, and other
-        streams must not wait for it.
+        It takes a while to go on with a long cassette, or to recover what a crash left: that is
+        done in a thread, for other streams must not wait for it.
 
         Raises:
             CassetteBusyError: another session records under this name.
@@ -98,6 +99,9 @@ class Recorder:
         while self._journal is None and self.failure is None and not self._closed:
             opening = self._opening
             if opening is None or opening.done():
+                if self._is_new():
+                    self._open()
+                    continue
                 opening = self._opening = asyncio.create_task(asyncio.to_thread(self._open))
                 opening.add_done_callback(_retrieved)
             await asyncio.wait([opening])  # which goes on for others, should this one leave
@@ -254,8 +258,14 @@ class Recorder:
             journal, self._journal = self._journal, None
         return journal
 
+    def _is_new(self) -> bool:
+        """Whether there is nothing to go on with or to recover: it takes as long as a write."""
+        if self._continues and self.path.exists():
+            return False
+        return not part_path_of(self.path).exists()
+
     def _open(self) -> None:
-        """Make the journal, in a thread."""
+        """Make the journal; in a thread, if that can take a while."""
         try:
             if self._continues and self.path.exists():
                 journal, cassette = Journal.append_to(self.path)

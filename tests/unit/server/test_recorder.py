@@ -75,8 +75,9 @@ async def test_once_it_cannot_be_written_nothing_is_kept_of_what_passes(
 
 
 @pytest.fixture
-def slow(monkeypatch: pytest.MonkeyPatch):
-    """Journals that are made only once this is set."""
+def slow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """Journals that are made only once this is set, for what a crash has left is looked at."""
+    (tmp_path / "c.yaml.part").touch()
     go_on = threading.Event()
     create = Journal.create
 
@@ -92,7 +93,7 @@ def slow(monkeypatch: pytest.MonkeyPatch):
 async def test_a_journal_is_made_once_while_others_wait_and_the_loop_goes_on(
     tmp_path: Path, slow: threading.Event
 ):
-    recorder = Recorder(tmp_path / "slow.yaml", "http://127.0.0.1:11434")
+    recorder = Recorder(tmp_path / "c.yaml", "http://127.0.0.1:11434")
     asking = [asyncio.create_task(recorder.open()) for _ in range(3)]
     await asyncio.sleep(0)
     asking[0].cancel()
@@ -102,19 +103,30 @@ async def test_a_journal_is_made_once_while_others_wait_and_the_loop_goes_on(
     slow.set()
     await asyncio.gather(*asking[1:])
     recorder.begin("GET", "/", (), EMPTY_BODY)
-    assert recorder.close() == tmp_path / "slow.yaml"
+    assert recorder.close() == tmp_path / "c.yaml"
 
 
 async def test_a_journal_that_nobody_waits_for_any_more_leaves_nothing(
     tmp_path: Path, slow: threading.Event
 ):
-    recorder = Recorder(tmp_path / "left.yaml", "http://127.0.0.1:11434")
+    recorder = Recorder(tmp_path / "c.yaml", "http://127.0.0.1:11434")
     asking = asyncio.create_task(recorder.open())
     await asyncio.sleep(0)
     assert recorder.close() is None
     slow.set()
     await asking
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("continues", [True, False])
+async def test_a_journal_of_which_there_is_nothing_yet_is_made_at_once(
+    tmp_path: Path, *, continues: bool
+):
+    recorder = Recorder(tmp_path / "c.yaml", "http://127.0.0.1:11434", continues=continues)
+    with pytest.raises(StopIteration):  # it has not waited for anything
+        recorder.open().send(None)
+    assert (tmp_path / "c.yaml.part").exists()
+    recorder.discard()
 
 
 @pytest.mark.parametrize("stops", [True, False])
