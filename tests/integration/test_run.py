@@ -90,6 +90,18 @@ def test_an_unused_recording_exits_3_whatever_the_command_does(folder: Path):
     assert interrupted.returncode == 130
 
 
+async def test_an_interrupted_first_run_of_once_says_that_it_is_replayed_from_now_on(folder: Path):
+    script = f"{sys.executable} ask.py Hello?; kill -INT $PPID; sleep 20"
+    async with scripted_upstream([OK]) as upstream:
+        options = ("--mode", "once", "--cassette", "new", "--upstream", upstream.url)
+        done = await asyncio.to_thread(run, folder, *options, "--", "sh", "-c", script)
+    assert done.returncode == 130
+    assert "was interrupted: cassettes/new.yaml has what was asked until then" in done.stderr
+    assert "record it whole with: wiretape run --mode record --cassette new" in done.stderr
+    again = run(folder, *options, "--", "sh", "-c", script)
+    assert "interrupted" not in again.stderr
+
+
 def test_a_strict_replay_that_nobody_asked_anything_fails(folder: Path):
     for options in (
         ("--mode", "replay"),

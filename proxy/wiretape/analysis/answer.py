@@ -10,11 +10,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wiretape.analysis.events import MISSING
+from wiretape.core.model import header
 
 if TYPE_CHECKING:
     from wiretape.analysis.events import Event
     from wiretape.analysis.question import Question
     from wiretape.core.model import Interaction
+
+
+_DIGITS = 10
 
 
 class Dialect(enum.Enum):
@@ -221,6 +225,13 @@ class Transcript:
     failures: tuple[Failure, ...] = ()
     unknown: tuple[Unknown, ...] = ()
     breaks: tuple[Break, ...] = ()
+
+    @property
+    def retry(self) -> int:
+        """Which retry of its client's the request is; 0 where it is none, or does not say."""
+        count = header(self.interaction.request.headers, "x-stainless-retry-count") or ""
+        text = count.strip()
+        return int(text) if text.isascii() and text.isdecimal() and len(text) < _DIGITS else 0
 
     @property
     def main(self) -> Choice | None:

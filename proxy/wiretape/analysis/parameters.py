@@ -1,4 +1,4 @@
-"""What a request asks for besides its conversation: temperature, a schema and the like, in a line.
+"""What a request asks for besides its conversation: temperature, a schema and the like.
 
 Knows which members of a body are shown otherwise, and how a schema is called; judges no value.
 """
@@ -28,14 +28,23 @@ _NAMING = frozenset(
 )
 
 
+def parameters_of(body: Any) -> dict[str, Any]:
+    """The parameters of a request's JSON body by name, those of a holder by `holder.name`.
+
+    Args:
+        body: as parsed, whatever it is.
+    """
+    members = _members(as_object(body))
+    return {name: value for name, value in members if value not in (None, [], {})}
+
+
 def parameters_text(body: Any) -> str:
     """The parameters of a request's JSON body as `name=value, ...`; empty if there are none.
 
     Args:
         body: as parsed, whatever it is.
     """
-    members = _members(as_object(body))
-    given = {name: value for name, value in members if value not in (None, [], {})}
+    given = parameters_of(body)
     shown = [f"{_cut(name)}={_cut(_brief(name, given[name]))}" for name in [*given][:MOST]]
     more = len(given) - len(shown)
     return ", ".join([*shown, f"and {more} more"] if more > 0 else shown)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from wiretape.analysis.answer import GENERATING
 from wiretape.analysis.events import MISSING, finite
 from wiretape.analysis.marks import marks_of
+from wiretape.analysis.parameters import parameters_of
 from wiretape.analysis.transcript import transcripts
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ def show_json(cassette: Cassette) -> dict[str, Any]:
     interaction's request; null where that did not happen. `chunks` and `events` are counts.
     `arguments` is the parsed value, null if `arguments_raw` is not JSON. `content` is null only
     where no model answered. `finish_reason` is as sent; `finish` beside it is the same in one
-    vocabulary for all dialects.
+    vocabulary for all dialects. `parameters` is what the request asks for besides its
+    conversation; `retry` which retry of its client's it says to be, 0 for none.
     """
     return {
         "cassette": cassette.name,
@@ -63,6 +65,8 @@ def interaction_json(transcript: Transcript) -> dict[str, Any]:
         "response": _response(transcript),
         "timing": _timing(transcript),
         "dialect": transcript.dialect.value,
+        "parameters": parameters_of(transcript.question.body),
+        "retry": transcript.retry,
         "marks": [_mark(mark) for mark in marks_of(transcript)],
     }
     safe: dict[str, Any] = finite(shown)

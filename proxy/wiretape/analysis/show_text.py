@@ -12,7 +12,6 @@ from rich.console import Group
 from rich.text import Text
 
 from wiretape.analysis.answer import GENERATING
-from wiretape.analysis.decoding import field_values
 from wiretape.analysis.marks import MarkKind, marks_told
 from wiretape.analysis.messages import call_line, message_lines
 from wiretape.analysis.parameters import parameters_text
@@ -36,7 +35,6 @@ LONGEST_MESSAGE = 2000
 
 LONGEST_UNKNOWN = 400
 MOST_UNKNOWN = 5
-_DIGITS = 10
 _STYLES = {"system": "magenta", "developer": "magenta", "user": "green", "tool": "blue"}
 _SERIOUS = frozenset(
     {MarkKind.ERROR, MarkKind.BROKEN, MarkKind.CUT_OFF, MarkKind.INVALID_ARGUMENTS}
@@ -105,9 +103,8 @@ def _asked(transcript: Transcript, place: Place, same_as: int | None) -> Iterato
         said.append(f"same request as #{same_as}")
     elif left_out:
         said.append(f"{counted(left_out, 'earlier message')}: see #{place.earlier}")
-    retry = _retry(transcript.interaction)
-    if retry:
-        said.append(f"retry {retry}")
+    if transcript.retry:
+        said.append(f"retry {transcript.retry}")
     if said:
         yield Row("", Text(f"({', '.join(said)})", "dim"))
     for message in question.messages[left_out:]:
@@ -119,13 +116,6 @@ def _asked(transcript: Transcript, place: Place, same_as: int | None) -> Iterato
     if not question.messages and content:
         text = cut(content.decode(errors="backslashreplace"), LONGEST_UNKNOWN)
         yield Row("body", safe(text), "green")
-
-
-def _retry(interaction: Interaction) -> int:
-    """Which retry of its client's a request is; 0 where it is none, or does not say."""
-    counts = field_values(interaction.request.headers, "x-stainless-retry-count")
-    text = counts[0] if counts else ""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < _DIGITS else 0
 
 
 def _with(transcript: Transcript, parameters: str) -> Iterator[Row]:

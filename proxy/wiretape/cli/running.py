@@ -175,7 +175,16 @@ async def _attend(attendant: Attendant, settings: Settings, command: Sequence[st
     finally:
         summary = await proxy.stop(hurry=attendant.stopped)
     # Who interrupts a run leaves recordings unused, and waits for the status of that.
-    return _status(status, summary, strict=settings.strict and attendant.stopped_by is None)
+    interrupted = attendant.stopped_by is not None
+    result = _status(status, summary, strict=settings.strict and not interrupted)
+    if interrupted and settings.mode is Mode.ONCE:
+        for path in summary.written:
+            text = (
+                f"the run was interrupted: {path} has what was asked until then, and is replayed"
+                f" from now on; record it whole with: {settings.record_command}"
+            )
+            say(text, level="warning", path=str(path))
+    return result
 
 
 def _status(status: int, summary: Summary, *, strict: bool) -> int:

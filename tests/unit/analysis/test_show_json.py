@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -34,6 +35,20 @@ def shown(*groups: object):
 def only(*args: object, **given: object):
     (interaction,) = shown(entries(*args, **given))["interactions"]
     return interaction
+
+
+def test_what_was_asked_for_besides_is_told_whole_and_a_retry_if_its_client_says_so():
+    tools = [{"type": "function", "function": {"name": "run"}}]
+    schema = {"type": "json_schema", "json_schema": {"name": "s", "schema": {"x": "y" * 100}}}
+    asked = {**ASKED, "temperature": 0.5, "tools": tools, "response_format": schema, "stop": None}
+    group = entries([], asked=asked)
+    group[0] = replace(group[0], headers=(("X-Stainless-Retry-Count", "2"),))
+    (first,) = shown(group)["interactions"]
+    assert first["parameters"] == {"temperature": 0.5, "response_format": schema}
+    assert first["retry"] == 2
+    second = only([], asked={**ASKED, "options": {"num_ctx": 1, "seed": 7}})
+    assert second["parameters"] == {"options.num_ctx": 1, "options.seed": 7}
+    assert second["retry"] == 0
 
 
 def test_the_shape_is_the_contracts():
