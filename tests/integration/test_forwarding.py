@@ -28,6 +28,7 @@ from support.wire import PATIENCE_S, Answer, ask, ask_json, connect
 from wiretape.cassette.loader import load
 from wiretape.core.addresses import parse_listen, parse_upstream
 from wiretape.core.model import Body, Outcome, Request
+from wiretape.errors import UpstreamError
 from wiretape.server.clock import monotonic_ns
 from wiretape.server.connection import UpstreamConnection
 from wiretape.server.upstream import Upstream
@@ -291,6 +292,51 @@ async def test_keep_reading_reads_on_when_the_client_has_gone(proxy: Proxy, tmp_
     assert recorded[-1]["outcome"] == "complete"
 
 
+async def test_what_is_read_without_a_client_is_recorded_when_it_comes(
+    proxy: Proxy, tmp_path: Path
+):
+    headed, ended = Gate(), Gate()
+    async with (
+        scripted_upstream([headed, SSE_HEAD, ended, chunk(b"data: 1\n\n"), LAST], [OK]) as upstream,
+        proxy("record", upstream=upstream.url, cassette="on", keep_reading=True) as recording,
+    ):
+        client = await connect(recording.url)
+        await client.send("POST", "/slow", b"{}")
+        async with asyncio.timeout(PATIENCE_S):
+            await upstream.asked.wait()
+            answering = set(recording.app.in_flight)
+            client.close()
+            await asyncio.wait(answering)
+            headed.set()
+            part = tmp_path / "on.yaml.part"
+            while "- response: 1" not in part.read_text():  # noqa: ASYNC110  written before long
+                await asyncio.sleep(0.001)
+        assert (await ask(recording.url, "POST", "/quick", b"{}")).body == b"ok"
+        ended.set()
+    times = [each["at"] for each in entries(tmp_path / "on.yaml")]
+    assert times == sorted(times)
+
+
+@pytest.mark.parametrize("script", [[Gate()], [SSE_HEAD, chunk(b"data: 1\n\n"), Gate()]])
+async def test_an_answer_that_is_given_up_in_the_turn_in_which_its_client_leaves_has_an_end(
+    script: Script, proxy: Proxy, tmp_path: Path
+):
+    settings = {"cassette": "on", "keep_reading": True, "grace_s": 0.0}
+    async with scripted_upstream(script) as upstream:
+        async with proxy("record", upstream=upstream.url, **settings) as recording:
+            client = await connect(recording.url)
+            await client.send("POST", "/v1/chat/completions", b"{}")
+            async with asyncio.timeout(PATIENCE_S):
+                await upstream.asked.wait()
+                answering = set(recording.app.in_flight)
+                client.close()
+                while recording.app.in_flight == answering:  # noqa: ASYNC110  until it is let go of
+                    await asyncio.sleep(0)
+        async with asyncio.timeout(PATIENCE_S):
+            await upstream.client_left.wait()
+    assert entries(tmp_path / "on.yaml")[-1]["outcome"] == "client_disconnected"
+
+
 @pytest.mark.parametrize(
     ("script", "outcome"),
     [
@@ -448,24 +494,78 @@ async def test_an_upstream_that_closes_after_a_stream_is_not_asked_on_what_it_cl
     assert [each.target for each in upstream.seen] == ["/1", "/2", "/3"]
 
 
+class Asking:
+    """Asks an upstream for streams, on a clock that is set by hand."""
+
+    def __init__(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.upstream = Upstream(url)
+        self.now_ns = monotonic_ns()
+        monkeypatch.setattr("wiretape.server.pool.monotonic_ns", lambda: self.now_ns)
+
+    async def ask(self, wait_ms: int) -> UpstreamConnection:
+        """Ask after a while; on which connection the answer came."""
+        self.now_ns += wait_ms * 1_000_000
+        exchange = await self.upstream.send("POST", "/", (), b"{}")
+        while exchange.outcome is None:
+            await exchange.read()
+        return [*self.upstream._pool._idle][-1]  # noqa: SLF001  freed just now
+
+
 async def test_connections_are_kept_once_an_upstream_has_kept_one_after_a_stream(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    now_ns = monotonic_ns()
-    monkeypatch.setattr("wiretape.server.pool.monotonic_ns", lambda: now_ns)
     async with scripted_upstream(STREAM) as server:
-        upstream = Upstream(server.url)
-        used = []
-        for wait_ns in (0, 0, 60_000_000, 0, 0):
-            now_ns += wait_ns
-            exchange = await upstream.send("POST", "/", (), b"{}")
-            while exchange.outcome is None:
-                await exchange.read()
-            used.append([*upstream._pool._idle][-1])  # noqa: SLF001  freed just now
-        first, second, third, *later = used
+        asking = Asking(server.url, monkeypatch)
+        first, second, third, *later = [await asking.ask(each) for each in (0, 0, 60, 0, 0)]
         assert first is not second
         assert [third, *later] == [second] * 3
-        await upstream.close()
+        await asking.upstream.close()
+
+
+async def test_an_upstream_that_has_closed_once_may_keep_the_next_ones(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    async with scripted_upstream([*STREAM, CLOSE], STREAM) as server:
+        asking = Asking(server.url, monkeypatch)
+        await asking.ask(0)
+        while asking.upstream._pool._all:  # noqa: ASYNC110, SLF001  until it is seen to be closed
+            await asyncio.sleep(0.001)
+        first, second, *later = [await asking.ask(each) for each in (0, 60, 0, 0)]
+        assert [second, *later] == [first] * 3
+        await asking.upstream.close()
+
+
+async def test_an_upstream_that_closes_late_for_once_is_not_taken_for_one_that_keeps(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    async with scripted_upstream(STREAM, [CLOSE], STREAM) as server:
+        asking = Asking(server.url, monkeypatch)
+        await asking.ask(0)
+        with pytest.raises(UpstreamError):
+            await asking.ask(60)
+        assert await asking.ask(0) is not await asking.ask(0)
+        await asking.upstream.close()
+
+
+async def test_to_look_for_a_connection_asks_nothing_of_those_that_may_not_be_used(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    gates = [Gate() for _ in range(20)]
+    async with scripted_upstream(*([gate, *STREAM] for gate in gates), STREAM) as server:
+        asking = Asking(server.url, monkeypatch)
+        all_at_once = [asyncio.create_task(asking.ask(0)) for _ in gates]
+        while len(server.seen) < len(gates):  # noqa: ASYNC110  each on a connection of its own
+            await asyncio.sleep(0.001)
+        for gate in gates:
+            gate.set()
+        await asyncio.gather(*all_at_once)
+        looked_at: list[UpstreamConnection] = []
+        monkeypatch.setattr(
+            UpstreamConnection, "quiet", lambda self: looked_at.append(self) is not None
+        )
+        await asking.ask(0)
+        assert not looked_at
+        await asking.upstream.close()
 
 
 async def test_a_streamed_body_is_not_sent_again_even_where_the_method_allows_it(proxy: Proxy):

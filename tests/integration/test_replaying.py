@@ -480,3 +480,20 @@ async def test_the_report_names_the_order_with_its_seed(proxy: Proxy, tmp_path: 
     async with proxy("replay", cassette="tape", order=Order("shuffle", 7)) as replaying:
         report = (await ask(replaying.url, "GET", "/_wiretape/sessions/tape")).json()
     assert report["order"] == "shuffle:7"
+
+
+async def test_sessions_that_answer_nothing_any_more_hold_no_descriptors(
+    proxy: Proxy, tmp_path: Path
+):
+    text = whole(1, 0, messages("a"), "a") + whole(2, 1, messages("b"), "b")
+    (tmp_path / "c.yaml").write_text(HEAD + text)
+    descriptors = Path("/proc/self/fd")
+    if not descriptors.exists():
+        pytest.skip("this system tells of descriptors otherwise")
+    async with proxy("replay", speed=Speed(1000.0)) as replaying:
+        for asked in ("a", "b"):  # a session's timer comes back when it is asked again
+            before = len(list(descriptors.iterdir()))
+            for label in range(20):
+                target = f"/@c~{label}/v1/chat/completions"
+                assert (await ask_json(replaying.url, target, messages(asked))).status == 200
+            assert len(list(descriptors.iterdir())) < before + 10

@@ -8,7 +8,7 @@ import socket
 import ssl
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -158,6 +158,29 @@ async def test_a_client_that_keeps_its_connection_costs_a_stop_nothing(
         client.close()
     (interaction,) = load(tmp_path / "c.yaml").interactions()
     assert interaction.outcome is Outcome.COMPLETE
+
+
+async def test_who_has_not_agreed_on_tls_when_it_stops_is_not_served_afterwards(
+    certificates: Path, tmp_path: Path, proxy: Proxy
+):
+    files = {"tls_cert": certificates / "own.pem", "tls_key": certificates / "own.key"}
+    context = ssl.create_default_context(cafile=certificates / "ca.pem")
+    async with proxy("record", upstream="http://127.0.0.1:1", **files) as tape:
+        address = ("127.0.0.1", urlsplit(tape.url).port)
+        plain = await asyncio.to_thread(socket.create_connection, address)
+        plain.settimeout(0)
+        for _ in range(5):  # it is accepted, and nothing more
+            await asyncio.sleep(0)
+        await tape.stop()
+        answer = b""
+        with suppress(OSError):  # closed, or reset, or the handshake fails
+            reader, writer = await asyncio.open_connection(
+                sock=plain, ssl=context, server_hostname="localhost"
+            )
+            writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            answer = await reader.read(1000)
+        assert not answer
+    assert not list(tmp_path.iterdir())
 
 
 def ask_and_keep(url: str, context: ssl.SSLContext) -> ssl.SSLSocket:

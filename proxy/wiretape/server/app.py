@@ -26,7 +26,7 @@ from wiretape.server.upstream import Upstream
 from wiretape.server.viewing import Viewing
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from wiretape.core.model import Headers
     from wiretape.server.downstream import Downstream
@@ -190,12 +190,18 @@ class App:
         # Every client fails at once on 400 and shows the message; others are retried by some.
         downstream.answer(error_answer(400, self._shown(request), str(error), extra=extra))
 
-    def _take_over(self, session: Session, reading: Coroutine[None, None, None]) -> None:
+    def _take_over(
+        self,
+        session: Session,
+        reading: Coroutine[None, None, None],
+        let_go: Callable[[], None],
+    ) -> None:
         task = self._loop.create_task(reading)
         self.in_flight.add(task)
         session.in_flight += 1
 
         def done(task: asyncio.Task[None]) -> None:
+            let_go()
             self.in_flight.discard(task)
             session.in_flight -= 1
 

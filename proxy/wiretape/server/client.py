@@ -49,6 +49,7 @@ class ClientConnection(BaseProtocol):
     Args:
         handle: answers one request. It is cancelled when the client leaves.
         connections: holds this one for as long as it is open.
+        stopped: whether no more requests are to be taken.
 
     Attributes:
         came_ns: when something last came on it, on the monotonic clock.
@@ -56,12 +57,18 @@ class ClientConnection(BaseProtocol):
         transport: None once it is gone.
     """
 
-    def __init__(self, handle: Handle, connections: set[ClientConnection]) -> None:
+    def __init__(
+        self,
+        handle: Handle,
+        connections: set[ClientConnection],
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
         super().__init__(asyncio.get_running_loop())
         self.came_ns = 0
         self.asked = 0
         self._handle = handle
         self._connections = connections
+        self._stopped = stopped
         self._parser: HttpRequestParser | None = self._new_parser()
         self._chunked = False
         self._last_bytes = b""
@@ -121,6 +128,9 @@ class ClientConnection(BaseProtocol):
             # Each read takes that much memory first: more than this, and malloc(3) asks the kernel
             # for it, each time.
             transport.max_size = _READ_BYTES
+        if self._stopped():  # since it was accepted: with TLS that is a while ago
+            self._take_no_more()
+            self.close()
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come from the client."""

@@ -43,6 +43,8 @@ class UpstreamConnection(asyncio.Protocol):
     Attributes:
         exchange: the one under way, until it has ended.
         streamed: whether the last answer was of a length that its head did not tell.
+        reused: whether the one before that was too, so that the upstream has kept the connection.
+        refused: whether it was lost with a request of which nothing has been answered.
     """
 
     def __init__(
@@ -52,6 +54,9 @@ class UpstreamConnection(asyncio.Protocol):
     ) -> None:
         self.exchange: Exchange | None = None
         self.streamed = False
+        self.reused = False
+        self.refused = False
+        self._aborted = False
         self._freed = freed
         self._lost = lost
         self._loop = asyncio.get_running_loop()
@@ -98,6 +103,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close it at once and for good."""
+        self._aborted = True
         self._end_upload()
         if self._transport is not None:
             self._transport.abort()
@@ -132,6 +138,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._receive_what_is_left()
         exchange, self.exchange = self.exchange, None
         if exchange is not None:
+            self.refused = not (exchange.began or self._aborted)
             exchange.unseen = not exchange.began and self._closed_before_it_read(exc)
             exchange.lose(exc)
         self._transport = None
@@ -182,10 +189,12 @@ class UpstreamConnection(asyncio.Protocol):
         """Have heads parsed, one at a time, and return what follows the final one."""
         exchange.began = True
         exchange.renew()
+        seen = max(len(self._head) - 3, 0)  # a blank line may have begun in what came before
         data = self._head + data
         self._head = b""
         while True:
-            end = _HEAD_END.search(data)
+            end = _HEAD_END.search(data, seen)
+            seen = 0
             if end is None:
                 self._head = data
                 if len(data) > HEADER_LIMIT_BYTES:
@@ -238,6 +247,7 @@ class UpstreamConnection(asyncio.Protocol):
         unsent = self._transport is None or self._transport.get_write_buffer_size()
         if clean and not self._should_close and not uploading and not unsent:
             self._upload = None
+            self.reused = self.streamed
             self.streamed = exchange.framing is Framing.CHUNKED
             self.resume()
             self._freed(self)

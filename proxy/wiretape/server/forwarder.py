@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from wiretape.core.model import Body
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-TakeOver: TypeAlias = "Callable[[Coroutine[None, None, None]], None]"
-"""Has something go on after its request."""
+TakeOver: TypeAlias = "Callable[[Coroutine[None, None, None], Callable[[], None]], None]"
+"""Has something go on after its request, and the other called when it is over or never began."""
 
 
 class Incoming(NamedTuple):
@@ -105,7 +106,7 @@ class Forwarder:
             if sending is None or take_over is None:
                 record.client_left()
             else:
-                take_over(_read_all(sending, record))
+                take_over(_read_all(sending, record), partial(_let_go, record, sending.cancel))
             raise
         taken_over = False
         try:
@@ -113,7 +114,7 @@ class Forwarder:
         except (asyncio.CancelledError, ConnectionError):
             if take_over is not None and exchange.outcome is None:
                 record.flush()
-                take_over(_read_on(exchange, record))
+                take_over(_read_on(exchange, record), partial(_let_go, record, exchange.close))
                 taken_over = True
             else:
                 record.client_left()
@@ -149,7 +150,15 @@ async def _read_all(sending: asyncio.Future[Exchange], record: Unrecorded) -> No
             record.client_left()
             raise
         record.head(exchange.status, exchange.headers)
+        record.flush()
         await _read_on(exchange, record)
+
+
+def _let_go(record: Unrecorded, cancel: Callable[[], object]) -> None:
+    """Tidy up, also where a reading was cancelled before it began."""
+    cancel()
+    with suppress(JournalError):
+        record.client_left()
 
 
 async def _read_on(exchange: Exchange, record: Unrecorded) -> None:

@@ -32,6 +32,7 @@ class Listener:
     def __init__(self, handle: Handle) -> None:
         self._handle = handle
         self._connections: set[ClientConnection] = set()
+        self._stopped = False
         self._server: asyncio.Server | None = None
 
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
@@ -60,6 +61,7 @@ class Listener:
 
     def stop(self) -> None:
         """Take no more connections, and no more requests on those that there are."""
+        self._stopped = True
         if self._server is not None:
             self._server.close()
         for each in list(self._connections):
@@ -85,4 +87,4 @@ class Listener:
         return any(each.unsent_bytes for each in self._connections)
 
     def _connect(self) -> ClientConnection:
-        return ClientConnection(self._handle, self._connections)
+        return ClientConnection(self._handle, self._connections, lambda: self._stopped)

@@ -42,28 +42,28 @@ class Pool:
         self._tls = tls
         self._all: set[UpstreamConnection] = set()
         self._idle: dict[UpstreamConnection, int] = {}  # since when, in ns; the latest last
-        # Whether connections are kept on which an answer was streamed; None until that was seen.
-        self._keeps_streamed: bool | None = None
+        # Whether connections are kept on which an answer was streamed, as far as has been seen.
+        self._keeps_streamed = False
         self._none_left = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
 
     def spare(self) -> UpstreamConnection | None:
         """A connection that was kept; the upstream may be about to close it."""
-        found = None
-        fresh: list[tuple[UpstreamConnection, int]] = []
-        while found is None and self._idle:
-            connection, since_ns = self._idle.popitem()
-            idle_ns = monotonic_ns() - since_ns
-            if not connection.quiet() or idle_ns >= _KEEP_S * 1e9:  # the timer may be late
-                connection.abort()
-            elif connection.streamed and not self._keeps_streamed and idle_ns < _CLOSING_NS:
-                fresh.append((connection, since_ns))
-            else:
-                found = connection
-                if connection.streamed and self._keeps_streamed is None:
-                    self._keeps_streamed = True
-        self._idle.update(reversed(fresh))
-        return found
+        now_ns = monotonic_ns()
+        while (connection := self._latest(now_ns)) is not None:
+            since_ns = self._idle.pop(connection)
+            if connection.quiet() and now_ns - since_ns < _KEEP_S * 1e9:  # the timer may be late
+                return connection
+            connection.abort()
+        return None
+
+    def _latest(self, now_ns: int) -> UpstreamConnection | None:
+        """The one that has been idle for the shortest time of those that may be used."""
+        for connection, since_ns in reversed(self._idle.items()):
+            fresh = now_ns - since_ns < _CLOSING_NS
+            if self._keeps_streamed or not (fresh and connection.streamed):
+                return connection
+        return None
 
     async def connect(self) -> UpstreamConnection:
         """A new connection.
@@ -105,13 +105,16 @@ class Pool:
             await self._none_left.wait()
 
     def _freed(self, connection: UpstreamConnection) -> None:
+        if connection.reused:
+            self._keeps_streamed = True
         self._idle[connection] = monotonic_ns()
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_KEEP_S, self._expire)
 
     def _lost(self, connection: UpstreamConnection) -> None:
         since_ns = self._idle.pop(connection, None)
-        if since_ns is not None and connection.streamed and monotonic_ns() - since_ns < _CLOSING_NS:
+        fresh = since_ns is not None and monotonic_ns() - since_ns < _CLOSING_NS
+        if connection.streamed and (fresh or connection.refused):
             self._keeps_streamed = False
         self._all.discard(connection)
         if not self._all:

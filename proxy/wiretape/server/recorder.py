@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import threading
 from typing import TYPE_CHECKING
 
@@ -83,7 +84,7 @@ class Recorder:
         self._written: Path | None = None
         self.clock = SessionClock(utc_now())
         self._last_number = self._number_before = 0
-        self._unwritten = ""
+        self._unwritten: list[str] = []
 
     async def open(self) -> None:
         """Make the journal, unless there is one; whoever asks meanwhile waits.
@@ -139,7 +140,7 @@ class Recorder:
             return InteractionRecorder(self, number)
         text = text[:-1] + " " * _LENGTH_DIGITS + "\n"
         self.flush()  # or its place would not be known
-        self._unwritten = text
+        self._unwritten = [text]
         position = self.write("")
         return InteractionRecorder(
             self, number, Coming(at_us, method, target, kept, position, text)
@@ -152,7 +153,7 @@ class Recorder:
         """
         if not self._unwritten and not self._stops:
             asyncio.get_running_loop().call_soon(self.flush)
-        self._unwritten += text
+        self._unwritten.append(text)
         if self._stops or self.failure is not None:
             self.flush()
 
@@ -173,11 +174,11 @@ class Recorder:
         if self.failure is not None or journal is None:
             if self.failure is not None and self._stops:
                 raise self.failure
-            self._unwritten = ""
+            self._unwritten = []
             return 0
         recorded = self.interactions
         if self._unwritten:
-            text, self._unwritten = self._unwritten + text, ""
+            text, self._unwritten = "".join([*self._unwritten, text]), []
             self.interactions = self._last_number - self._number_before
         position = journal.bytes_written
         try:
@@ -260,9 +261,8 @@ class Recorder:
 
     def _is_new(self) -> bool:
         """Whether there is nothing to go on with or to recover: it takes as long as a write."""
-        if self._continues and self.path.exists():
-            return False
-        return not part_path_of(self.path).exists()
+        there = os.path.lexists  # unlike Path.exists, it is False whatever the system says
+        return not (self._continues and there(self.path)) and not there(part_path_of(self.path))
 
     def _open(self) -> None:
         """Make the journal; in a thread, if that can take a while."""

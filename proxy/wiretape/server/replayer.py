@@ -261,11 +261,14 @@ class Replayer:
             if not play.ended:
                 schedule.leave(handle, monotonic_ns())
                 self._pump()
+            if not self._plays:
+                self.stop()  # many sessions stay open after their last request
 
     def stop(self) -> None:
         """Let go of the timers; nothing more is sent."""
         if self._looking is not None:
             self._looking.cancel()
+            self._looking = None
         if self._alarm is not None:
             self._alarm.close()
             self._alarm = None

@@ -129,6 +129,17 @@ async def test_a_journal_of_which_there_is_nothing_yet_is_made_at_once(
     recorder.discard()
 
 
+@pytest.mark.parametrize("continues", [True, False])
+async def test_a_place_that_cannot_be_looked_at_ends_the_recording_and_nothing_else(
+    tmp_path: Path, *, continues: bool
+):
+    path = tmp_path / ("x" * 300 + ".yaml")  # which the system refuses to look for
+    recorder = Recorder(path, "http://127.0.0.1:11434", continues=continues)
+    await recorder.open()
+    assert recorder.failure is not None
+    recorder.begin("GET", "/", (), EMPTY_BODY).head(200, ())
+
+
 @pytest.mark.parametrize("stops", [True, False])
 async def test_what_is_asked_after_the_end_is_not_kept(tmp_path: Path, *, stops: bool):
     recorder = Recorder(tmp_path / "c.yaml", "http://127.0.0.1:11434", stops=stops)
