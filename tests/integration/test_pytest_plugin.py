@@ -540,6 +540,22 @@ def test_free():
     assert recorded(project) == ["test_it/test_free.yaml"]
 
 
+def test_what_wiretapes_commands_are_to_redact_and_ignore_tests_redact_and_ignore_too(
+    pytester: pytest.Pytester, engine: Engine, project: Path
+):
+    table = '[tool.wiretape]\nredact = ["ACME-[0-9]+"]\nignore = ["/messages/*/content"]\n'
+    (project / "pyproject.toml").write_text(table)
+    write(pytester, MARKED + "ask('my ACME-12345')")
+    record(pytester, engine)
+    assert "ACME-12345" not in (project / "cassettes" / "test_it" / "test_it.yaml").read_text()
+    write(pytester, MARKED + "ask('something else')")
+    pytester.runpytest().assert_outcomes(passed=1)
+    (project / "pyproject.toml").write_text("[tool.wiretape]\nredcat = []\n")
+    result = pytester.runpytest()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*has no setting 'redcat'; did you mean redact?"])
+
+
 def test_a_test_does_not_record_over_what_another_one_has_just_recorded(
     pytester: pytest.Pytester, engine: Engine, project: Path
 ):

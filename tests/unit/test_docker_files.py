@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from wiretape.cli.pyproject import SETTINGS
+from wiretape.pyproject import SETTINGS
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text())

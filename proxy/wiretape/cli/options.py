@@ -18,7 +18,6 @@ from wiretape.cassette.library import SUFFIX, cassette_path, find_cassettes
 from wiretape.cassette.redaction import Redactor
 from wiretape.cassette.secrets import Secrets, compile_pattern
 from wiretape.cli import logs
-from wiretape.cli.pyproject import Config, Value, read_config
 from wiretape.core.addresses import (
     DEFAULT_LISTEN,
     DEFAULT_UPSTREAM,
@@ -26,6 +25,7 @@ from wiretape.core.addresses import (
     parse_upstream,
 )
 from wiretape.errors import CassetteNotFoundError, UsageError, WiretapeError
+from wiretape.pyproject import Config, Value, read_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

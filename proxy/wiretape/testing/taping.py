@@ -19,17 +19,19 @@ from wiretape.core.model import Mode
 from wiretape.core.routing import SessionName
 from wiretape.environment import client_environment, openai_base_url, upstream_of
 from wiretape.errors import UsageError
+from wiretape.pyproject import Config, read_config
 from wiretape.server.background import Background
 from wiretape.server.session import Session
 from wiretape.server.settings import Settings
 from wiretape.testing.names import differ_in_case_alone, safe_name
 from wiretape.testing.verdict import Verdict, as_mark, verdict
-from wiretape.testing.wishes import Wishes, gather
+from wiretape.testing.wishes import Wishes, gather, of_commands
 
 if TYPE_CHECKING:
     from wiretape.server.serve import Summary
 
 _BACKGROUND = pytest.StashKey[Background]()
+_CONFIG = pytest.StashKey[Config]()
 _RECORDED = pytest.StashKey[dict[Path, str]]()
 _IDLE = "no test that is marked with wiretape is running"
 # How long the end of a test waits for what it left in flight: a replay has no more to say, a
@@ -208,16 +210,24 @@ def wishes_of(item: pytest.Item) -> Wishes:
     config = item.config
     marks = [(mark.args, mark.kwargs) for mark in item.iter_markers("wiretape")]
     flags = {name: config.getoption(f"wiretape_{name}") for name in ("mode", "upstream", "order")}
-    variables = {name: os.environ.get(f"WIRETAPE_{name.upper()}") for name in ("mode", "upstream")}
+    variables, configured = of_commands(os.environ, _configured(config))
     ini = {name: config.getini(f"wiretape_{name}") for name in _INI}
     return gather(
         marks,
         [
             {name: (f"--wiretape-{name}", value) for name, value in flags.items() if value},
-            {name: (f"WIRETAPE_{name.upper()}", v) for name, v in variables.items() if v},
+            variables,
             {name: (f"wiretape_{name} in the ini file", v) for name, v in ini.items() if v},
+            configured,
         ],
     )
+
+
+def _configured(config: pytest.Config) -> Config:
+    """What the pyproject.toml of the tests says to wiretape's commands, read once."""
+    if _CONFIG not in config.stash:
+        config.stash[_CONFIG] = read_config(config.rootpath)
+    return config.stash[_CONFIG]
 
 
 def cassette_directory(item: pytest.Item) -> Path:

@@ -1,4 +1,4 @@
-"""What a test wants of the proxy: its marks, the command line, the environment, the ini file.
+"""What a test wants of the proxy: its marks, the command line, the environment, the set-up files.
 
 Knows where wishes come from and what they may be; starts nothing.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import random
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,24 @@ if TYPE_CHECKING:
     import enum
     from collections.abc import Callable, Mapping, Sequence
 
+    from wiretape.pyproject import Config
+
 _SEEDS = 1_000_000
+# What wiretape's commands call it.
+_SHARED = {
+    "match": "match",
+    "ignore": "ignore",
+    "repeat": "repeat",
+    "speed": "speed",
+    "order": "order",
+    "order_timeout": "order-timeout",
+    "upstream": "upstream",
+    "secret_headers": "secret-header",
+    "redact": "redact",
+    "keep_secrets": "keep-secrets",
+}
+_BETWEEN = {"ignore": r"\s*\n\s*|\s+(?=/)", "secret_headers": r"\s+", "redact": r"\n+"}
+_YES = frozenset({"1", "true", "t", "yes", "y", "on"})  # as click has it
 _MARK = "the wiretape mark"
 
 
@@ -100,6 +118,37 @@ def gather(
         allow_unused=wish("allow_unused"),
         allow_no_requests=wish("allow_no_requests"),
     )
+
+
+def of_commands(environ: Mapping[str, str], config: Config) -> list[dict[str, tuple[str, Any]]]:
+    """What wiretape's commands are told too, as other places for `gather`.
+
+    Not the mode of `[tool.wiretape]`, nor where cassettes are: tests have theirs.
+
+    Args:
+        environ: of the process.
+        config: what a pyproject.toml says.
+    """
+    variables: dict[str, tuple[str, Any]] = {}
+    for name, setting in {**_SHARED, "mode": "mode"}.items():
+        variable = f"WIRETAPE_{setting.upper().replace('-', '_')}"
+        text = environ.get(variable, "").strip()
+        if text:
+            variables[name] = (variable, _parts(name, text))
+    place = f"[tool.wiretape] in {config.path}"
+    values = config.values
+    return [
+        variables,
+        {name: (place, values[setting]) for name, setting in _SHARED.items() if setting in values},
+    ]
+
+
+def _parts(name: str, text: str) -> Any:
+    """What a variable says, as wiretape's commands take it."""
+    if name == "keep_secrets":
+        return text.lower() in _YES
+    between = _BETWEEN.get(name)
+    return re.split(between, text) if between else text
 
 
 def _marked(mark: tuple[Sequence[Any], Mapping[str, Any]]) -> dict[str, tuple[str, Any]]:

@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,7 +8,8 @@ from wiretape.core.matching import Level, Repeat
 from wiretape.core.model import Mode
 from wiretape.core.tempo import Order, Speed
 from wiretape.errors import UsageError
-from wiretape.testing.wishes import gather
+from wiretape.pyproject import read_config
+from wiretape.testing.wishes import gather, of_commands
 
 
 def mark(*positional: Any, **named: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -113,3 +115,56 @@ def test_what_cannot_be_is_refused_with_its_place(
 def test_a_bad_wish_elsewhere_names_that_place():
     with pytest.raises(UsageError, match=r"^WIRETAPE_MODE: 'sing' is none of"):
         gather([], [{"mode": ("WIRETAPE_MODE", "sing")}])
+
+
+TABLE = """
+[tool.wiretape]
+mode = "record"
+dir = "tapes"
+redact = "hush-[0-9]+"
+secret-header = ["X-Mine", "X-Yours"]
+keep-secrets = true
+ignore = ["/user", "/seed"]
+match = "exact"
+order-timeout = 3
+listen = ":1"
+"""
+
+
+def test_what_wiretapes_commands_are_told_holds_for_tests_too(tmp_path: Path):
+    (tmp_path / "pyproject.toml").write_text(TABLE)
+    wishes = gather([mark()], of_commands({}, read_config(tmp_path)))
+    assert wishes.redact == ("hush-[0-9]+",)
+    assert wishes.secret_headers == {"x-mine", "x-yours"}
+    assert wishes.keep_secrets
+    assert [pointer.text for pointer in wishes.rules.ignore] == ["/user", "/seed"]
+    assert (wishes.rules.level, wishes.order_timeout_s) == (Level.EXACT, 3.0)
+    # A test is replayed, and its cassette has a place of its own, whatever commands do.
+    assert (wishes.mode, wishes.name) == (Mode.REPLAY, None)
+
+
+def test_the_environment_goes_before_the_table(tmp_path: Path):
+    (tmp_path / "pyproject.toml").write_text(TABLE)
+    environ = {
+        "WIRETAPE_MODE": "once",
+        "WIRETAPE_REDACT": "a b[0-9]\nc",
+        "WIRETAPE_IGNORE": "/a b /c\n/d",
+        "WIRETAPE_SECRET_HEADER": "X-A X-B",
+        "WIRETAPE_KEEP_SECRETS": "0",
+        "WIRETAPE_MATCH": "",
+    }
+    wishes = gather([mark()], of_commands(environ, read_config(tmp_path)))
+    assert wishes.mode is Mode.ONCE
+    assert wishes.redact == ("a b[0-9]", "c")
+    assert [pointer.text for pointer in wishes.rules.ignore] == ["/a b", "/c", "/d"]
+    assert wishes.secret_headers == {"x-a", "x-b"}
+    assert not wishes.keep_secrets
+    assert wishes.rules.level is Level.EXACT
+
+
+def test_what_cannot_be_is_told_with_its_place(tmp_path: Path):
+    (tmp_path / "pyproject.toml").write_text('[tool.wiretape]\nmatch = "loose"\n')
+    with pytest.raises(UsageError, match=r"\[tool.wiretape\] in .*pyproject.toml: 'loose' is none"):
+        gather([mark()], of_commands({}, read_config(tmp_path)))
+    with pytest.raises(UsageError, match="WIRETAPE_MATCH: 'loose' is none"):
+        gather([mark()], of_commands({"WIRETAPE_MATCH": "loose"}, read_config(tmp_path)))

@@ -5,8 +5,8 @@ import pytest
 
 from wiretape.cli import group
 from wiretape.cli.options import Setting
-from wiretape.cli.pyproject import SETTINGS, read_config
 from wiretape.errors import UsageError
+from wiretape.pyproject import SETTINGS, read_config
 
 
 @pytest.fixture

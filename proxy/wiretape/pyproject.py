@@ -70,14 +70,17 @@ class Config:
         return os.path.relpath(self.path.parent / place)
 
 
-def read_config() -> Config:
-    """Read the nearest pyproject.toml, here or above.
+def read_config(here: Path | None = None) -> Config:
+    """Read the nearest pyproject.toml, in a folder or above it.
+
+    Args:
+        here: the folder; None for the current one.
 
     Raises:
         UsageError: it cannot be read, is no TOML, or holds an unknown setting or one that is
             neither text, number, boolean nor a list of texts.
     """
-    here = Path.cwd()
+    here = here or Path.cwd()
     for folder in (here, *here.parents):
         path = folder / "pyproject.toml"
         if path.is_file():
