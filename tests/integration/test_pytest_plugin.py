@@ -552,7 +552,7 @@ def test_what_wiretapes_commands_are_to_redact_and_ignore_tests_redact_and_ignor
     pytester.runpytest().assert_outcomes(passed=1)
     (project / "pyproject.toml").write_text("[tool.wiretape]\nredcat = []\n")
     result = pytester.runpytest()
-    result.assert_outcomes(failed=1)
+    result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*has no setting 'redcat'; did you mean redact?"])
 
 

@@ -16,10 +16,17 @@ ALLOWED = {
     "analysis": {"errors", "core", "analysis"},
     "viewer": {"errors", "core", "cassette", "analysis", "viewer"},
     "environment": {"errors", "core"},
+    "pyproject": {"errors"},
     "server": {"errors", "core", "cassette", "analysis", "viewer", "server"},
-    "testing": {"errors", "core", "cassette", "analysis", "server", "environment", "testing"},
+    "testing": {
+        *("errors", "core", "cassette", "analysis", "server", "environment", "pyproject"),
+        "testing",
+    },
     "pytest_plugin": {"errors", "testing"},
-    "cli": {"errors", "core", "cassette", "analysis", "viewer", "server", "environment", "cli"},
+    "cli": {
+        *("errors", "core", "cassette", "analysis", "viewer", "server", "environment"),
+        *("pyproject", "cli"),
+    },
 }
 PURE = ("core", "analysis")
 IMPURE = {

@@ -34,6 +34,10 @@ SECRET_HEADERS = frozenset(
         "ocp-apim-subscription-key",
         "x-portkey-api-key",
         "x-auth-token",
+        "x-access-token",
+        "x-amz-security-token",
+        "cf-access-client-secret",
+        "cf-aig-authorization",
     },
 )
 """Lower-case names of the headers that carry keys and sessions to the known providers."""

@@ -26,7 +26,7 @@ CONTEXT_BYTES = 80
 _START = rb"(?:(?<![A-Za-z0-9])|(?<=\\[nrtbf])|(?<=\\u[0-9A-Fa-f]{4})|(?<=%[0-9A-Fa-f]{2}))"
 _NAMES = (
     rb"(?i:(?:x-)?api[-_]?key|key|access[-_]?key|(?:ocp-apim-)?subscription[-_]key"
-    rb"|(?:[a-z]{1,32}[-_])?token|client[-_]secret|secret|passw(?:or)?d|pwd"
+    rb"|(?:[a-z]{1,32}[-_]){0,3}token|client[-_]secret|secret|passw(?:or)?d|pwd"
     rb"|sig|signature|x-amz-signature|x-amz-credential|x-goog-signature)"
 )
 

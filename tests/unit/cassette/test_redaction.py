@@ -22,3 +22,4 @@ def test_the_list_is_in_lower_case():
     assert {name.lower() for name in SECRET_HEADERS} == SECRET_HEADERS
     assert {"proxy-authorization", "x-goog-api-key"} <= SECRET_HEADERS
     assert {"ocp-apim-subscription-key", "x-portkey-api-key", "x-auth-token"} <= SECRET_HEADERS
+    assert {"x-amz-security-token", "cf-access-client-secret"} <= SECRET_HEADERS

@@ -155,6 +155,7 @@ def test_the_quick_look_misses_nothing(text: str):
         "/v1?x-api-key=abcdefgh1234",
         "/v1?a=1&access_key=abcdefgh1234",
         "/v1?Ocp-Apim-Subscription-Key=abcdefgh1234",
+        "/v1?X-Amz-Security-Token=abcdefgh1234",
         "/v1%3Fsubscription-key%3Dabcdefgh1234",
         "tvly-abcdefghijklmnopqrstuvwx12345678",
     ],
