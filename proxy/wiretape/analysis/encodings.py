@@ -33,6 +33,8 @@ MOST_MEMBERS = 1000
 
 TOO_MUCH = f"more than {LARGEST >> 20} MiB come out of it; the rest is left out"
 
+STOPPED = "the compressed data stops in the middle"
+
 
 class Coding(Protocol):
     """One content coding being undone."""
@@ -107,7 +109,7 @@ class Inflate:
         """The input is over."""
         inflate = self._inflate
         if self._head if inflate is None else not inflate.eof:
-            raise EncodingError("the compressed data stops in the middle")
+            raise EncodingError(STOPPED)
 
 
 def _salvage(inflate: zlib._Decompress, data: bytes) -> bytes:
@@ -135,6 +137,7 @@ class Foreign:
 
     def __init__(self, name: str, decompressor: Any) -> None:
         self._name = name
+        self._decompressor = decompressor
         self._step = getattr(decompressor, "decompress", None) or decompressor.process
         self._produced = 0
 
@@ -149,10 +152,18 @@ class Foreign:
         self._produced += len(out)
         if self._produced > LARGEST:
             raise EncodingError(TOO_MUCH, out)
+        if getattr(self._decompressor, "unused_data", b""):
+            # It may be another zstd frame (RFC 8878, section 3.1), so that this is not all.
+            raise EncodingError(f"{self._name}: what follows its end is not decoded", out)
         return out
 
     def finish(self) -> None:
-        """Nothing: not every library can tell whether something is missing."""
+        """The input is over; not every library can tell whether something is missing."""
+        # zstd's have the one, brotli's the other.
+        ended = getattr(self._decompressor, "eof", True)
+        is_finished = getattr(self._decompressor, "is_finished", None)
+        if not ended or (is_finished is not None and not is_finished()):
+            raise EncodingError(STOPPED)
 
 
 _LIBRARIES = {

@@ -11,6 +11,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+from wiretape.analysis.decoding import field_values
+from wiretape.analysis.encodings import Codings, EncodingError
 from wiretape.analysis.show_json import recorded_text
 from wiretape.analysis.timeline import last_us
 from wiretape.core.model import header
@@ -85,23 +87,20 @@ def _request(upstream: str, interaction: Interaction) -> dict[str, Any]:
     }
     if request.body.length:
         mime = header(request.headers, "content-type") or "application/octet-stream"
-        shown["postData"] = {"mimeType": mime, **_posted(request.body)}
+        shown["postData"] = {"mimeType": mime, **_posted(request.body, request.headers)}
     return shown
 
 
-def _posted(body: Body) -> dict[str, str]:
+def _posted(body: Body, headers: Headers) -> dict[str, str]:
     if body.content is None:
         return {"text": "", "comment": f"not kept: {body.length} bytes, sha256 {body.digest()}"}
-    try:
-        return {"text": body.content.decode()}
-    except UnicodeDecodeError:
-        # Requests, unlike responses, have no `encoding`.
-        return {"text": base64.b64encode(body.content).decode(), "_encoding": "base64"}
+    decoded = _decoded([body.content], headers)
+    # Requests, unlike responses, have no `encoding`.
+    return _text(body.content if decoded is None else decoded, "_encoding")
 
 
 def _response(interaction: Interaction) -> dict[str, Any]:
     response = interaction.response
-    body = interaction.body()
     headers: Headers = response.headers if response else ()
     status = response.status if response else 0
     return {
@@ -110,19 +109,47 @@ def _response(interaction: Interaction) -> dict[str, Any]:
         "httpVersion": _VERSION,
         "cookies": [],
         "headers": _headers(headers),
-        "content": _content(body, header(headers, "content-type") or "x-unknown"),
+        "content": _content([chunk.data for chunk in interaction.chunks], headers),
         "redirectURL": header(headers, "location") or "",
         "headersSize": _UNKNOWN,
-        "bodySize": len(body) if response else _UNKNOWN,
+        "bodySize": len(interaction.body()) if response else _UNKNOWN,
     }
 
 
-def _content(body: bytes, mime: str) -> dict[str, Any]:
-    shown: dict[str, Any] = {"size": len(body), "mimeType": mime}
+def _content(chunks: list[bytes], headers: Headers) -> dict[str, Any]:
+    mime = header(headers, "content-type") or "x-unknown"
+    body, decoded = b"".join(chunks), _decoded(chunks, headers)
+    if decoded is None:
+        return {"size": len(body), "mimeType": mime, **_text(body, "encoding")}
+    return {
+        "size": len(decoded),
+        "compression": len(decoded) - len(body),
+        "mimeType": mime,
+        **_text(decoded, "encoding"),
+    }
+
+
+def _decoded(chunks: list[bytes], headers: Headers) -> bytes | None:
+    """A body without its content codings; None where it has none, or they cannot be undone."""
+    names = field_values(headers, "content-encoding")
+    if not names:
+        return None
     try:
-        return {**shown, "text": body.decode()}
+        codings = Codings(names)
+        # One by one, because there is a limit to the gzip members of a chunk.
+        decoded = b"".join([codings.feed(chunk) for chunk in chunks])
+        codings.finish()
+    except EncodingError:
+        return None
+    return decoded
+
+
+def _text(content: bytes, encoding: str) -> dict[str, str]:
+    """Bytes as a `text`; where they are none, the member `encoding` says that it is base64."""
+    try:
+        return {"text": content.decode()}
     except UnicodeDecodeError:
-        return {**shown, "text": base64.b64encode(body).decode(), "encoding": "base64"}
+        return {"text": base64.b64encode(content).decode(), encoding: "base64"}
 
 
 def _headers(headers: Headers) -> list[dict[str, str]]:

@@ -122,6 +122,38 @@ def test_a_coding_with_a_library_is_undone_by_it(monkeypatch):
     assert event.error == "content-encoding: br: no"
 
 
+@pytest.mark.parametrize(
+    ("member", "yes", "no"),
+    [
+        ("eof", True, False),
+        ("is_finished", staticmethod(lambda: True), staticmethod(lambda: False)),
+    ],
+    ids=["zstd", "br"],
+)
+def test_a_library_that_can_tell_is_asked_whether_all_came(member, yes, no, monkeypatch):
+    class Library:
+        Decompressor = Reverser
+
+    monkeypatch.setattr(encodings.importlib, "import_module", lambda _name: Library)
+    monkeypatch.setattr(Reverser, member, yes, raising=False)
+    assert [event.error for event in decode([b"\n\n1 :atad"], coded("br"))] == [None]
+    monkeypatch.setattr(Reverser, member, no)
+    event, broken = decode([b"\n\n1 :atad"], coded("br"))
+    assert (event.data, event.error) == ("1", None)
+    assert broken.error == f"content-encoding: {encodings.STOPPED}"
+
+
+def test_what_a_library_leaves_over_is_not_taken_for_nothing(monkeypatch):
+    class Library:
+        ZstdDecompressor = Reverser
+
+    monkeypatch.setattr(encodings.importlib, "import_module", lambda _name: Library)
+    monkeypatch.setattr(Reverser, "unused_data", b"frame", raising=False)
+    event, broken = decode([b"\n\n1 :atad"], coded("zstd"))
+    assert event.data == "1"
+    assert broken.error == "content-encoding: zstd: what follows its end is not decoded"
+
+
 def test_what_follows_the_end_of_compressed_data_is_left_alone():
     for name, encoded in (("gzip", gzip.compress(BODY)), ("deflate", zlib.compress(BODY))):
         assert texts(decode([encoded + b"junk"], coded(name))) == texts(decode([BODY], SSE))

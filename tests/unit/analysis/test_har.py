@@ -1,10 +1,15 @@
 """HAR 1.2: every member that the format wants, with what was recorded."""
 
+import base64
+import gzip
 import json
+import zlib
+from dataclasses import replace
 
 import pytest
 
 from unit.analysis.streams import JSON, cassette, chat_chunk, entries, sse
+from wiretape.analysis import encodings
 from wiretape.analysis.har import har
 from wiretape.core.model import Body, Outcome, Request
 
@@ -45,6 +50,8 @@ WANTED = {
     "timings": {"send": float, "wait": float, "receive": float},
     "postData": {"mimeType": str, "text": str},
 }
+
+TEXT = '{"a": "é"}'.encode() * 50
 
 
 def checked(kind, value):
@@ -108,6 +115,93 @@ def test_bytes_that_are_no_text_are_base64():
         "text": "/wA=",
         "encoding": "base64",
     }
+
+
+def coded(*names: str):
+    return (*JSON, ("Content-Encoding", ", ".join(names)))
+
+
+def asked_in(content: bytes, *names: str):
+    """The entry of a request with an encoded body."""
+    request, *rest = entries([b"{}"], JSON)
+    asked = replace(request, headers=coded(*names), body=Body.of(content))
+    (entry,) = entries_of([asked, *rest])
+    return entry["request"]
+
+
+@pytest.mark.parametrize(
+    ("names", "encoded"),
+    [
+        (("gzip",), gzip.compress(TEXT)),
+        (("X-GZip",), gzip.compress(TEXT)),
+        (("deflate",), zlib.compress(TEXT)),
+        (("deflate", "gzip"), gzip.compress(zlib.compress(TEXT))),
+    ],
+    ids=["gzip", "X-GZip", "deflate", "both"],
+)
+def test_an_encoded_body_stands_as_it_reads_with_what_the_coding_saved(names, encoded):
+    (entry,) = entries_of(entries([encoded[:30], encoded[30:]], coded(*names)))
+    assert entry["response"]["content"] == {
+        "size": len(TEXT),
+        "compression": len(TEXT) - len(encoded),
+        "mimeType": JSON[0][1],
+        "text": TEXT.decode(),
+    }
+    assert entry["response"]["bodySize"] == len(encoded)
+    assert sum(chunk["size"] for chunk in entry["_chunks"]) == len(encoded)
+    request = asked_in(encoded, *names)
+    assert request["postData"] == {"mimeType": JSON[0][1], "text": TEXT.decode()}
+    assert request["bodySize"] == len(encoded)
+
+
+def test_an_encoded_body_that_is_no_text_is_base64_of_what_was_encoded():
+    encoded = gzip.compress(b"\xff\x00")
+    (entry,) = entries_of(entries([encoded], coded("gzip")))
+    content = entry["response"]["content"]
+    assert (content["text"], content["encoding"]) == ("/wA=", "base64")
+    assert (content["size"], content["compression"]) == (2, 2 - len(encoded))
+    posted = asked_in(encoded, "gzip")["postData"]
+    assert (posted["text"], posted["_encoding"]) == ("/wA=", "base64")
+
+
+def test_each_chunk_may_be_a_gzip_member_however_many_there_are(monkeypatch):
+    monkeypatch.setattr(encodings, "MOST_MEMBERS", 2)
+    (entry,) = entries_of(entries([gzip.compress(b"a")] * 5, coded("gzip")))
+    assert entry["response"]["content"]["text"] == "aaaaa"
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("gzip", gzip.compress(TEXT)[:-9]),
+        ("gzip", b"\x1f\x8b\xff"),
+        ("sdch", b"\xff\x00"),
+        ("gzip", gzip.compress(bytes(5000))),
+        ("zstd", b"\xff\x00"),
+    ],
+    ids=["stops", "broken", "unknown", "too-large", "no-library"],
+)
+def test_what_cannot_be_decoded_stands_as_it_came(name, body, monkeypatch):
+    def nothing(module):
+        raise ImportError(module)
+
+    monkeypatch.setattr(encodings, "LARGEST", 1000)
+    monkeypatch.setattr(encodings.importlib, "import_module", nothing)
+    (entry,) = entries_of(entries([body], coded(name)))
+    text = base64.b64encode(body).decode()
+    assert entry["response"]["content"] == {
+        "size": len(body),
+        "mimeType": JSON[0][1],
+        "text": text,
+        "encoding": "base64",
+    }
+    posted = asked_in(body, name)["postData"]
+    assert posted == {"mimeType": JSON[0][1], "text": text, "_encoding": "base64"}
+
+
+def test_an_encoded_answer_without_a_body_saved_nothing():
+    (entry,) = entries_of(entries([], coded("gzip"), status=304))
+    assert entry["response"]["content"] == {"size": 0, "mimeType": JSON[0][1], "text": ""}
 
 
 def test_what_had_no_answer_has_status_0():
