@@ -72,6 +72,25 @@ async def test_takes_are_made_kept_and_compared(cassette: Path):
     assert [line for line in again.stdout.splitlines() if line != line.rstrip()] == []
 
 
+async def test_a_redacted_key_is_sent_from_the_environment_or_said_to_be_left_out(cassette: Path):
+    text = cassette.read_text("utf-8")
+    plain = "headers: {Content-Type: application/json}"
+    assert plain in text
+    redacted = "headers: {Content-Type: application/json, Authorization: REDACTED}"
+    cassette.write_text(text.replace(plain, redacted), "utf-8")
+    async with scripted_upstream(*[answer("ls")] * 3) as upstream:
+        without = await rerun(cassette, "-n", "2", "--upstream", upstream.url)
+        given = {"OPENAI_API_KEY": "sk-mine"}
+        done = await rerun(cassette, "-n", "3", "--upstream", upstream.url, **given)
+        again = await rerun(cassette, "-n", "3", "--upstream", upstream.url)
+        sent = [seen.header("Authorization") for seen in upstream.seen]
+    assert sent == [None, None, "Bearer sk-mine"]
+    said = "wiretape: asking without the key that was redacted: none is set in OPENAI_API_KEY\n"
+    assert (without.returncode, without.stderr) == (0, said)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (again.returncode, again.stderr) == (0, "")
+
+
 async def test_it_goes_on_where_it_was_stopped(cassette: Path):
     gate = Gate()
     scripts = [answer("ls"), [SSE_HEAD, gate], answer("ls")]

@@ -20,7 +20,7 @@ from wiretape.cli.serving import settings_for
 from wiretape.core.model import Mode
 from wiretape.core.variation import Assignment
 from wiretape.errors import UsageError, WiretapeError
-from wiretape.server.retaking import Takes, questions, retake, to_be_asked
+from wiretape.server.retaking import Takes, questions, retake, to_be_asked, unset_keys
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,7 +76,8 @@ def rerun(
     Each take becomes NAME.rerun-1.yaml and so on beside the cassette; takes that are there already
     are kept and counted, so that it goes on where it was stopped. It asks the cassette's own
     upstream unless told otherwise, with the key from OPENAI_API_KEY or ANTHROPIC_API_KEY where the
-    recorded one was redacted. A replay of the whole directory leaves takes out.
+    recorded one was redacted; where none is set, it says so and asks without. A replay of the whole
+    directory leaves takes out.
     """
     from wiretape.analysis.reruns import reruns  # noqa: PLC0415  not for --help
     from wiretape.analysis.reruns_text import reruns_text  # noqa: PLC0415  as above
@@ -95,6 +96,8 @@ def rerun(
         if file.exists():
             _loaded(file, upstream)
     if missing:
+        if unset := unset_keys(recorded, os.environ):
+            say(f"asking without the key that was redacted: none is set in {', '.join(unset)}")
         _make(asked, takes, missing, settings, count=count, concurrency=concurrency)
     compared = reruns(recorded, (_loaded(file, upstream) for file in files))
     if as_json:

@@ -18,7 +18,7 @@ from wiretape.analysis.transcript import transcripts
 from wiretape.cassette.library import take_path
 from wiretape.cassette.loader import load
 from wiretape.cassette.redaction import SECRET_HEADERS
-from wiretape.core.model import REDACTED, Body, Entry, Mode, Outcome, Request
+from wiretape.core.model import REDACTED, Body, Entry, Mode, Outcome, Request, header
 from wiretape.core.routing import Dialect as Api
 from wiretape.core.routing import SessionName, dialect
 from wiretape.core.tempo import Speed
@@ -39,11 +39,22 @@ _INSTANT = Speed(None)
 _HIDDEN = ".rerun-"
 _FIRST_ERROR = 400
 _NO_ANSWER = frozenset({Outcome.UPSTREAM_UNREACHABLE, Outcome.UPSTREAM_TIMEOUT})
-_KEYS = {
-    Api.OPENAI: {"authorization": "OPENAI_API_KEY", "api-key": "AZURE_OPENAI_API_KEY"},
-    Api.ANTHROPIC: {"x-api-key": "ANTHROPIC_API_KEY", "authorization": "ANTHROPIC_AUTH_TOKEN"},
-    Api.OLLAMA: {"authorization": "OLLAMA_API_KEY"},
+# The first that is set counts. Azure's key is for another provider than OpenAI's: neither is shown
+# to the other.
+_KEYS: dict[Api, dict[str, tuple[str, ...]]] = {
+    Api.OPENAI: {
+        "authorization": ("OPENAI_API_KEY",),
+        "x-api-key": ("OPENAI_API_KEY",),
+        "api-key": ("AZURE_OPENAI_API_KEY",),
+    },
+    Api.ANTHROPIC: {
+        "x-api-key": ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
+        "authorization": ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY"),
+    },
+    Api.OLLAMA: {"authorization": ("OLLAMA_API_KEY",)},
 }
+# Where the APIs take them, whatever header was recorded; they take the others as a bearer's.
+_HEADERS = {"ANTHROPIC_API_KEY": "x-api-key", "AZURE_OPENAI_API_KEY": "api-key"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,17 +120,39 @@ def credentials(request: Request, environ: Mapping[str, str]) -> Headers:
 
     A header whose value was redacted and for which there is no key is left out.
     """
-    keys = _KEYS[dialect(request.target)]
-    kept: list[tuple[str, str]] = []
+    sent: list[tuple[str, str]] = []
     for name, value in request.headers:
-        lower = name.lower()
-        if value != REDACTED and (REDACTED not in value or lower not in SECRET_HEADERS):
-            kept.append((name, value))
+        if not _redacted(name, value):
+            sent.append((name, value))
             continue
-        key = environ.get(keys.get(lower, ""))
-        if key:
-            kept.append((name, f"Bearer {key}" if lower == "authorization" else key))
-    return tuple(kept)
+        variable = next(filter(environ.get, _variables(request, name)), None)
+        carrier = _HEADERS.get(variable or "", "Authorization")
+        # Two recorded headers may lead to one key.
+        if variable is not None and header(tuple(sent), carrier) is None:
+            key = environ[variable]
+            spelled = name if name.lower() == carrier.lower() else carrier
+            sent.append((spelled, f"Bearer {key}" if carrier == "Authorization" else key))
+    return tuple(sent)
+
+
+def unset_keys(recorded: Cassette, environ: Mapping[str, str]) -> list[str]:
+    """The variables that were looked for where a redacted credential is left out, each once."""
+    looked_for = [
+        _variables(interaction.request, name)
+        for interaction in recorded.interactions()
+        for name, value in interaction.request.headers
+        if _redacted(name, value)
+    ]
+    unset = [names for names in looked_for if not any(map(environ.get, names))]
+    return list(dict.fromkeys(name for names in unset for name in names))
+
+
+def _redacted(name: str, value: str) -> bool:
+    return value == REDACTED or (REDACTED in value and name.lower() in SECRET_HEADERS)
+
+
+def _variables(request: Request, name: str) -> tuple[str, ...]:
+    return _KEYS[dialect(request.target)].get(name.lower(), ())
 
 
 async def retake(

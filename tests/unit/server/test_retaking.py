@@ -11,7 +11,7 @@ import pytest
 from wiretape.core.model import Body, Cassette, End, Entry, Outcome, Request, Response
 from wiretape.core.variation import Assignment
 from wiretape.errors import UsageError
-from wiretape.server.retaking import Takes, credentials, questions, to_be_asked
+from wiretape.server.retaking import Takes, credentials, questions, to_be_asked, unset_keys
 
 NOON = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 KEYS = {
@@ -77,6 +77,40 @@ def test_keys_come_from_the_environment_where_they_were_redacted(
     request = Request(1, 0, "POST", target, (("Accept", "*/*"), header), Body.of(b""))
     rest = () if sent is None else ((header[0], sent),)
     assert credentials(request, KEYS) == (("Accept", "*/*"), *rest)
+
+
+CLAUDE = "/v1/messages"
+CHAT = "/v1/chat/completions"
+
+
+@pytest.mark.parametrize(
+    ("target", "redacted", "variable", "sent"),
+    [
+        (CLAUDE, ["Authorization"], "ANTHROPIC_API_KEY", [("x-api-key", "key")]),
+        (CLAUDE, ["X-Api-Key"], "ANTHROPIC_AUTH_TOKEN", [("Authorization", "Bearer key")]),
+        (CLAUDE, ["Authorization", "X-Api-Key"], "ANTHROPIC_API_KEY", [("x-api-key", "key")]),
+        (CLAUDE, ["X-Api-Key", "Authorization"], "ANTHROPIC_API_KEY", [("X-Api-Key", "key")]),
+        (CHAT, ["x-api-key"], "OPENAI_API_KEY", [("Authorization", "Bearer key")]),
+        (CHAT, ["api-key"], "AZURE_OPENAI_API_KEY", [("api-key", "key")]),
+        (CHAT, ["api-key"], "OPENAI_API_KEY", []),
+        (CHAT, ["Authorization"], "AZURE_OPENAI_API_KEY", []),
+        (CHAT, ["Authorization"], "ANTHROPIC_API_KEY", []),
+    ],
+)
+def test_a_key_goes_where_its_api_takes_it_whatever_was_recorded(
+    target: str, redacted: list[str], variable: str, sent: list[tuple[str, str]]
+):
+    headers = tuple((name, "REDACTED") for name in redacted)
+    request = Request(1, 0, "POST", target, headers, Body.of(b""))
+    assert credentials(request, {variable: "key"}) == tuple(sent)
+
+
+def test_the_keys_that_were_looked_for_in_vain_are_told_once():
+    cassette = recorded(asking(1, "POST", CHAT), asking(4, "POST", CLAUDE), asking(7, "POST", CHAT))
+    anthropic = ["ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY"]
+    assert unset_keys(cassette, {}) == ["OPENAI_API_KEY", *anthropic]
+    assert unset_keys(cassette, {"OPENAI_API_KEY": "key", "ANTHROPIC_API_KEY": ""}) == anthropic
+    assert unset_keys(cassette, {"OPENAI_API_KEY": "key", "ANTHROPIC_API_KEY": "key"}) == []
 
 
 def test_takes_are_kept_beside_the_cassette(tmp_path: Path):
