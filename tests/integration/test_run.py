@@ -14,6 +14,7 @@ import subprocess
 import sys
 import termios
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -90,16 +91,22 @@ def test_an_unused_recording_exits_3_whatever_the_command_does(folder: Path):
     assert interrupted.returncode == 130
 
 
-async def test_an_interrupted_first_run_of_once_says_that_it_is_replayed_from_now_on(folder: Path):
-    script = f"{sys.executable} ask.py Hello?; kill -INT $PPID; sleep 20"
+@pytest.mark.parametrize(
+    ("last", "status", "why"),
+    [("kill -INT $PPID; sleep 2", 130, "interrupted"), ("exit 7", 7, "the command failed")],
+)
+async def test_a_first_run_of_once_that_fails_says_that_it_is_replayed_from_now_on(
+    last: str, status: int, why: str, folder: Path
+):
+    script = f"{sys.executable} ask.py Hello?; {last}"
     async with scripted_upstream([OK]) as upstream:
         options = ("--mode", "once", "--cassette", "new", "--upstream", upstream.url)
         done = await asyncio.to_thread(run, folder, *options, "--", "sh", "-c", script)
-    assert done.returncode == 130
-    assert "was interrupted: cassettes/new.yaml has what was asked until then" in done.stderr
+    assert done.returncode == status
+    assert f"{why}: cassettes/new.yaml has what was asked until then" in done.stderr
     assert "record it whole with: wiretape run --mode record --cassette new" in done.stderr
     again = run(folder, *options, "--", "sh", "-c", script)
-    assert "interrupted" not in again.stderr
+    assert why not in again.stderr
 
 
 def test_a_strict_replay_that_nobody_asked_anything_fails(folder: Path):
@@ -290,3 +297,35 @@ def test_ctrl_c_is_left_to_the_terminal_which_sends_it_to_its_foreground_itself(
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.mark.parametrize("command", ["replay", "run"])
+async def test_signals_that_keep_coming_do_not_take_the_status_with_them(
+    command: str, folder: Path
+):
+    """As GNU timeout sends each twice."""
+    options = {
+        "replay": ("replay", "--cassette", "name", "--strict", "--listen", "127.0.0.1:0"),
+        "run": (
+            *("run", "--mode", "replay", "--cassette", "name", "--"),
+            *("sh", "-c", "trap 'exit 7' TERM; echo on; while :; do sleep 0.01; done"),
+        ),
+    }[command]
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "wiretape.cli", *options),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=folder,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    async with asyncio.timeout(PATIENCE_S):
+        assert await process.stdout.readline()
+        ending = asyncio.create_task(process.wait())
+        while not ending.done():
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGTERM)  # asyncio's own would take its status away
+            await asyncio.sleep(0.0005)
+    said = (await process.stderr.read()).decode()
+    assert await ending == {"replay": 3, "run": 7}[command]
+    assert "0 used, 1 unused" in said or "nothing was recorded" in said

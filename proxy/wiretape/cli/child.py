@@ -46,18 +46,24 @@ class Attendant:
 
     @contextlib.contextmanager
     def attending(self) -> Iterator[None]:
-        """Take signals for as long as the context lasts; an ignored one stays ignored."""
+        """Take signals for as long as the context lasts; an ignored one stays ignored.
+
+        Those that ask to stop are ignored afterwards, as in `server.serve`.
+        """
         loop = asyncio.get_running_loop()
         taken = [each for each in _PASSED_ON if signal.getsignal(each) is not signal.SIG_IGN]
         if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else no status would ever come back
-        for number in taken:
-            loop.add_signal_handler(number, self._take, number)
+
+        def take(number: int, _: object) -> None:
+            loop.call_soon_threadsafe(self._take, signal.Signals(number))
+
+        before = {number: signal.signal(number, take) for number in taken}
         try:
             yield
         finally:
-            for number in taken:
-                loop.remove_signal_handler(number)
+            for number, handler in before.items():
+                signal.signal(number, signal.SIG_IGN if number in _STOPPING else handler)
 
     async def run(self, command: Sequence[str], environ: Mapping[str, str]) -> int:
         """Run a command to its end, with wiretape's own input and output; return its status.
@@ -75,6 +81,8 @@ class Attendant:
             reason = (error.strerror or str(error)).lower()
             raise UsageError(f"cannot start {command[0]!r}: {reason}") from None
         self._process = process
+        if self.stopped_by is not None:  # while it was being started
+            self._pass_on(process, self.stopped_by)
         try:
             status = await process.wait()
         finally:
@@ -87,9 +95,14 @@ class Attendant:
         if self._process is None:
             if number in _STOPPING:
                 self.stopped.set()
-        elif number not in _KEYS or not _in_foreground():
+        else:
+            self._pass_on(self._process, number)
+
+    @staticmethod
+    def _pass_on(process: Process, number: signal.Signals) -> None:
+        if number not in _KEYS or not _in_foreground():
             with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(number)
+                process.send_signal(number)
 
 
 def _in_foreground() -> bool:

@@ -177,11 +177,12 @@ async def _attend(attendant: Attendant, settings: Settings, command: Sequence[st
     # Who interrupts a run leaves recordings unused, and waits for the status of that.
     interrupted = attendant.stopped_by is not None
     result = _status(status, summary, strict=settings.strict and not interrupted)
-    if interrupted and settings.mode is Mode.ONCE:
+    if settings.mode is Mode.ONCE and (interrupted or status):
+        why = "the run was interrupted" if interrupted else "the command failed"
         for path in summary.written:
             text = (
-                f"the run was interrupted: {path} has what was asked until then, and is replayed"
-                f" from now on; record it whole with: {settings.record_command}"
+                f"{why}: {path} has what was asked until then, and is replayed from now on;"
+                f" record it whole with: {settings.record_command}"
             )
             say(text, level="warning", path=str(path))
     return result

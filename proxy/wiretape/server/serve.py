@@ -226,6 +226,9 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
 async def serve(settings: Settings, ready: Callable[[Running], None]) -> Summary:
     """Serve until SIGINT or SIGTERM; a second one cuts off what is still in flight.
 
+    Those that come afterwards are ignored, for the process is to end with its own status: some
+    send each twice, to a command and to its group.
+
     Args:
         settings: of the proxy.
         ready: is called once it answers.
@@ -236,11 +239,12 @@ async def serve(settings: Settings, ready: Callable[[Running], None]) -> Summary
     stop, hurry = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def interrupted() -> None:
-        (hurry if stop.is_set() else stop).set()
+    def interrupted(*_: object) -> None:
+        loop.call_soon_threadsafe((hurry if stop.is_set() else stop).set)
 
+    # The loop's own handlers would be followed by the system's, which kills.
     for number in _STOP_SIGNALS:
-        loop.add_signal_handler(number, interrupted)
+        signal.signal(number, interrupted)
     try:
         proxy = await start(settings)
         spare_collecting()
@@ -249,7 +253,7 @@ async def serve(settings: Settings, ready: Callable[[Running], None]) -> Summary
         return await proxy.stop(hurry=hurry)
     finally:
         for number in _STOP_SIGNALS:
-            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
 
 
 def spare_collecting() -> None:
