@@ -6,6 +6,7 @@ is suggested that was not tried, and no pointer under which luck would choose th
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from wiretape.core.canonical import Reading
 from wiretape.core.conversation import LEVELS, Level
 from wiretape.core.differences import MAX_WEIGHED, differences
 from wiretape.core.model import REDACTED
+from wiretape.core.payload import ABSENT
 from wiretape.core.pointer import ANY, parse_pointer
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ MAX_IGNORED = 3
 """More flags than this are no suggestion: record again."""
 
 _MOSTLY = 0.5
+_INDEX = re.compile(r"/[0-9]+(?=/)")
 _INSTRUCTIONS = ("system", "developer")
 _TEXTS = ("prompt", "input")
 
@@ -273,7 +276,7 @@ def _ignorable(live: Reading, differing: Sequence[Difference]) -> tuple[Pointer,
     """
     conversation = f"/{live.conversation_field}"
     pointers = [difference.pointer for difference in differing]
-    if len(pointers) > MAX_IGNORED or any(
+    if any(
         not pointer.startswith("/")
         or pointer in (*_NEVER_IGNORED, conversation)
         or ANY in pointer.split("/")  # as one to ignore it would name far more
@@ -281,4 +284,13 @@ def _ignorable(live: Reading, differing: Sequence[Difference]) -> tuple[Pointer,
         for pointer in pointers
     ):
         return ()
-    return tuple(map(parse_pointer, pointers))
+    if len(pointers) > MAX_IGNORED and all(map(_unset, differing)):
+        # A client that writes what it has not set, and one that does not: in every message alike.
+        pointers = [*dict.fromkeys(_INDEX.sub(f"/{ANY}", pointer) for pointer in pointers)]
+    return tuple(map(parse_pointer, pointers)) if len(pointers) <= MAX_IGNORED else ()
+
+
+def _unset(difference: Difference) -> bool:
+    """Whether it is null in one request, and not there in the other."""
+    values = (difference.recorded, difference.received)
+    return None in values and ABSENT in values

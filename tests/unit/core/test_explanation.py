@@ -95,6 +95,25 @@ def test_a_level_and_a_pointer_together_are_suggested():
     )
 
 
+def blocks(*parts: dict[str, Any]) -> dict[str, Any]:
+    """A conversation whose assistant says the same in four messages, in blocks."""
+    said = [
+        {"type": "tool_use", "id": "t", "name": "n", "input": {"x": 1}, **part} for part in parts
+    ]
+    turns = [{"role": "assistant", "content": said}, {"role": "user", "content": "On."}]
+    return {"model": "m", "messages": [{"role": "user", "content": "Go."}, *turns * 4]}
+
+
+def test_what_is_null_or_absent_in_many_places_is_left_out_by_few_pointers():
+    written, left_out = blocks({"caller": None}, {"toolset": None}), blocks({}, {})
+    flags = "--ignore '/messages/*/content/*/caller' --ignore '/messages/*/content/*/toolset'"
+    assert suggestion(left_out, written) == suggestion(written, left_out) == flags
+    # What has another value in many places is not left out unseen.
+    assert suggestion(blocks({"caller": 1}, {}), blocks({"caller": 2}, {})) is None
+    many = {f"name{n}": None for n in range(4)}
+    assert suggestion(blocks({}, {}), blocks(many, {})) is None
+
+
 def test_what_is_ignored_already_is_kept_in_mind():
     live = changed("/messages/0/content", "You are kind. Today is Friday.")
     live = changed("/user", "me", live)
