@@ -21,7 +21,7 @@ SIGNALLED = 128
 """A shell's status for a command that a signal ended, less the signal's number."""
 
 _KEYS = frozenset({signal.SIGINT, signal.SIGQUIT})
-_PASSED_ON = (
+PASSED_ON = (
     *_KEYS,
     signal.SIGTERM,
     signal.SIGHUP,
@@ -51,7 +51,7 @@ class Attendant:
         Those that ask to stop are ignored afterwards, as in `server.serve`.
         """
         loop = asyncio.get_running_loop()
-        taken = [each for each in _PASSED_ON if signal.getsignal(each) is not signal.SIG_IGN]
+        taken = [each for each in PASSED_ON if signal.getsignal(each) is not signal.SIG_IGN]
         if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else no status would ever come back
 

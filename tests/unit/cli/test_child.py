@@ -58,17 +58,17 @@ def listener() -> Iterator[Listener]:
 
 @pytest.fixture(autouse=True)
 def nothing_ignored() -> Iterator[None]:
-    """Take back what `nohup` and a shell's background have a process ignore from its start."""
-    ignored = [
-        number
-        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
-        if signal.getsignal(number) is signal.SIG_IGN
-    ]
-    for number in ignored:
-        signal.signal(number, signal.SIG_DFL)
+    """Take back what `nohup` and a shell's background have a process ignore from its start.
+
+    Afterwards all is as it was: who attends to signals ignores them from the end on.
+    """
+    before = {number: signal.getsignal(number) for number in child.PASSED_ON}
+    for number, handler in before.items():
+        if handler is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     yield
-    for number in ignored:
-        signal.signal(number, signal.SIG_IGN)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @contextlib.asynccontextmanager
