@@ -19,6 +19,7 @@ from support.upstream import (
     SSE_HEAD,
     Gate,
     Script,
+    ScriptedUpstream,
     Seen,
     chunk,
     head,
@@ -31,6 +32,7 @@ from wiretape.core.model import Body, Outcome, Request
 from wiretape.errors import UpstreamError
 from wiretape.server.clock import monotonic_ns
 from wiretape.server.connection import UpstreamConnection
+from wiretape.server.serve import Running
 from wiretape.server.upstream import Upstream
 
 OK = head("200 OK", "Content-Length: 2") + b"ok"
@@ -292,6 +294,17 @@ async def test_keep_reading_reads_on_when_the_client_has_gone(proxy: Proxy, tmp_
     assert recorded[-1]["outcome"] == "complete"
 
 
+async def ask_and_leave(upstream: ScriptedUpstream, recording: Running) -> None:
+    """Be a client that leaves before its answer begins, until the proxy has let go of it."""
+    client = await connect(recording.url)
+    await client.send("POST", "/v1/chat/completions", b"{}")
+    async with asyncio.timeout(PATIENCE_S):
+        await upstream.asked.wait()
+        answering = set(recording.app.in_flight)
+        client.close()
+        await asyncio.wait(answering)
+
+
 async def test_what_is_read_without_a_client_is_recorded_when_it_comes(
     proxy: Proxy, tmp_path: Path
 ):
@@ -300,14 +313,9 @@ async def test_what_is_read_without_a_client_is_recorded_when_it_comes(
         scripted_upstream([headed, SSE_HEAD, ended, chunk(b"data: 1\n\n"), LAST], [OK]) as upstream,
         proxy("record", upstream=upstream.url, cassette="on", keep_reading=True) as recording,
     ):
-        client = await connect(recording.url)
-        await client.send("POST", "/slow", b"{}")
+        await ask_and_leave(upstream, recording)
+        headed.set()
         async with asyncio.timeout(PATIENCE_S):
-            await upstream.asked.wait()
-            answering = set(recording.app.in_flight)
-            client.close()
-            await asyncio.wait(answering)
-            headed.set()
             part = tmp_path / "on.yaml.part"
             while "- response: 1" not in part.read_text():  # noqa: ASYNC110  written before long
                 await asyncio.sleep(0.001)
@@ -352,13 +360,7 @@ async def test_keep_reading_waits_for_an_answer_that_had_not_begun(
         scripted_upstream([gate, *script]) as upstream,
         proxy("record", upstream=upstream.url, cassette="on", keep_reading=True) as recording,
     ):
-        client = await connect(recording.url)
-        await client.send("POST", "/v1/chat/completions", b"{}")
-        async with asyncio.timeout(PATIENCE_S):
-            await upstream.asked.wait()
-            answering = set(recording.app.in_flight)
-            client.close()
-            await asyncio.wait(answering)
+        await ask_and_leave(upstream, recording)
         gate.set()
     recorded = entries(tmp_path / "on.yaml")
     assert [entry.get("sse") for entry in recorded if "chunk" in entry] == ["1"] * len(script[2:])
