@@ -550,7 +550,11 @@ def test_what_wiretapes_commands_are_to_redact_and_ignore_tests_redact_and_ignor
     assert "ACME-12345" not in (project / "cassettes" / "test_it" / "test_it.yaml").read_text()
     write(pytester, MARKED + "ask('something else')")
     pytester.runpytest().assert_outcomes(passed=1)
-    (project / "pyproject.toml").write_text("[tool.wiretape]\nredcat = []\n")
+    below = project / "below"
+    below.mkdir()
+    (below / "pyproject.toml").write_text("[tool.wiretape]\nredcat = []\n")
+    for name in ("agent.py", "test_it.py"):
+        (project / name).rename(below / name)
     result = pytester.runpytest()
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*has no setting 'redcat'; did you mean redact?"])

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from wiretape.server.serve import Summary
 
 _BACKGROUND = pytest.StashKey[Background]()
-_CONFIG = pytest.StashKey[Config]()
+_CONFIGS = pytest.StashKey[dict[Path, Config]]()
 _RECORDED = pytest.StashKey[dict[Path, str]]()
 _IDLE = "no test that is marked with wiretape is running"
 # How long the end of a test waits for what it left in flight: a replay has no more to say, a
@@ -210,7 +210,7 @@ def wishes_of(item: pytest.Item) -> Wishes:
     config = item.config
     marks = [(mark.args, mark.kwargs) for mark in item.iter_markers("wiretape")]
     flags = {name: config.getoption(f"wiretape_{name}") for name in ("mode", "upstream", "order")}
-    variables, configured = of_commands(os.environ, _configured(config))
+    variables, configured = of_commands(os.environ, _configured(item))
     ini = {name: config.getini(f"wiretape_{name}") for name in _INI}
     return gather(
         marks,
@@ -223,11 +223,15 @@ def wishes_of(item: pytest.Item) -> Wishes:
     )
 
 
-def _configured(config: pytest.Config) -> Config:
-    """What the pyproject.toml of the tests says to wiretape's commands, read once."""
-    if _CONFIG not in config.stash:
-        config.stash[_CONFIG] = read_config(config.rootpath)
-    return config.stash[_CONFIG]
+def _configured(item: pytest.Item) -> Config:
+    """What the pyproject.toml nearest to a test says to wiretape's commands, read once.
+
+    pytest's own root may be further up: it takes no file that says nothing to pytest.
+    """
+    read, folder = item.config.stash.setdefault(_CONFIGS, {}), item.path.parent
+    if folder not in read:
+        read[folder] = read_config(folder)
+    return read[folder]
 
 
 def cassette_directory(item: pytest.Item) -> Path:
