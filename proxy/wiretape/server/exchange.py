@@ -64,6 +64,8 @@ class Exchange:
         lost_with: the error that it went with; None if it was closed in order.
         unseen: it was closed before the whole request had come there: nobody has acted on it.
         listener: is called whenever more has come, in place of whoever would wait for it.
+        taker: is given each whole chunk that comes by itself while nothing waits to be taken, and
+            how it stood on the wire; of all else the listener is told.
         held: nothing more comes, for who is to take it is slow.
     """
 
@@ -88,6 +90,7 @@ class Exchange:
         "reason",
         "sent_ns",
         "status",
+        "taker",
         "unseen",
         "uploading",
     )
@@ -107,6 +110,7 @@ class Exchange:
         self.lost_with: BaseException | None = None
         self.unseen = False
         self.listener: Callable[[], None] | None = None
+        self.taker: Callable[[bytes, bytes], None] | None = None
         self.held = False
         self._source: Source | None = source
         self._loop = loop
@@ -222,6 +226,12 @@ class Exchange:
         decoder = self._decoder
         if decoder is None:
             return self.error is not None
+        if self.taker is not None:
+            chunk = decoder.whole_chunk(data)
+            if chunk is not None:
+                self._news += 1
+                self.taker(chunk, data)
+                return False
         try:
             decoder.feed(data)
         except FramingError as error:

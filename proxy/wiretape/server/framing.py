@@ -111,20 +111,26 @@ class BodyDecoder:
         batch, self.batch = self.batch, Batch()
         return batch
 
+    def whole_chunk(self, data: bytes) -> bytes | None:
+        """The chunk that some bytes are, as most reads of a stream bring one.
+
+        None where they are anything else, or where something is still to be taken before it: they
+        are for `feed` then.
+        """
+        if not self._between or self.batch.pieces:
+            return None
+        line_end = data.find(b"\r\n")
+        size = _SIZES.get(data[:line_end])
+        if not size or len(data) != line_end + size + 4 or data[-2:] != b"\r\n":
+            return None
+        return data[line_end + 2 : -2]
+
     def feed(self, data: bytes) -> None:
         """Decode some bytes; what comes after the body's end is left alone.
 
         Raises:
             FramingError: the chunked coding is broken; what came before stays in the batch.
         """
-        if self._between:
-            # Most reads of a stream bring one whole chunk.
-            line_end = data.find(b"\r\n")
-            size = _SIZES.get(data[:line_end])
-            if size and len(data) == line_end + size + 4 and data.endswith(b"\r\n"):
-                self.batch.pieces.append((data[line_end + 2 : -2], False))
-                self.batch.wire.append(data)
-                return
         if self.complete or not data:
             self.excess = bool(data)
             return

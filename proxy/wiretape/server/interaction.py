@@ -61,6 +61,9 @@ class Unrecorded:
     def flush(self) -> None:
         """Nothing to do."""
 
+    def chunk(self, data: bytes) -> None:
+        """Forget it."""
+
     def chunks(self, pieces: Sequence[tuple[bytes, bool]], outcome: Outcome | None = None) -> None:
         """Forget them."""
 
@@ -119,20 +122,28 @@ class InteractionRecorder(Unrecorded):
             pending, self._pending = self._pending, ""
             self._recorder.write(pending)
 
+    def chunk(self, data: bytes) -> None:
+        """Journal a chunk that a read brought whole, by itself."""
+        # Nearly all are one event, like the last one but for some words. It is gone through in few
+        # calls, for after each wait the processor has forgotten all about them.
+        at_us = self._now_us()
+        stream = self._stream
+        if (
+            stream is not None
+            and self._event_over
+            and not self._pending
+            and stream.take_alike(data)
+        ):
+            self._recorder.write(chunk_text(self.number, at_us, data))
+            self._last_event = [data]
+            self._last_event_bytes = len(data)
+            self._event_over = data.endswith(self._event_ends)
+        else:
+            self.chunks([(data, False)])
+
     def chunks(self, pieces: Sequence[tuple[bytes, bool]], outcome: Outcome | None = None) -> None:
         """Journal all the chunks that one read brought, and the end if that came too, at once."""
         at_us = self._now_us()
-        stream = self._stream
-        if len(pieces) == 1 and outcome is None and stream is not None and self._event_over:
-            # Nearly all are so: one event, like the last one but for some words. It is gone through
-            # in few calls, for after each wait the processor has forgotten all about them.
-            data, part = pieces[0]
-            if not self._pending and stream.take_alike(data):
-                self._recorder.write(chunk_text(self.number, at_us, data, part))
-                self._last_event = [data]
-                self._last_event_bytes = len(data)
-                self._event_over = data.endswith(self._event_ends)
-                return
         if not pieces:
             if outcome is not None:
                 self.end(outcome)

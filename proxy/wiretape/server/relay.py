@@ -69,7 +69,7 @@ class Relay:
             if self._failure is None:  # or the client has left at the same moment
                 raise
         finally:
-            exchange.listener = None
+            exchange.listener = exchange.taker = None
         if self._failure is not None:
             raise self._failure
         if exchange.error is not None:
@@ -100,6 +100,7 @@ class Relay:
         try:
             while self._outcome is None and self._failure is None:
                 if downstream.paused:
+                    exchange.taker = None
                     exchange.hold()
                     break
                 if not exchange.ready:
@@ -117,8 +118,32 @@ class Relay:
                 if outcome is Outcome.COMPLETE:
                     data += downstream.last_chunk
                 downstream.write(data)
+                if downstream.chunked:
+                    exchange.taker = self._take
         except Exception as error:  # noqa: BLE001  it is raised where the answer is waited for
-            self._failure = error
+            self._fail(error)
+        else:
+            self._tell()
+
+    def _take(self, chunk: bytes, wire: bytes) -> None:
+        """Pass on one chunk that came by itself, as most do: in as few calls as that takes."""
+        downstream = self._downstream
+        try:
+            self._record.chunk(chunk)
+            downstream.write(wire)
+        except Exception as error:  # noqa: BLE001  it is raised where the answer is waited for
+            self._fail(error)
+        else:
+            if downstream.paused:
+                self._pass_on()
+
+    def _fail(self, error: Exception) -> None:
+        self._failure = error
+        self._exchange.taker = None
+        self._tell()
+
+    def _tell(self) -> None:
+        """Have `run` look at what has changed."""
         if self._changed is not None and not self._changed.done():
             self._changed.set_result(None)
 

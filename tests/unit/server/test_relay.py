@@ -48,8 +48,16 @@ class Failing(Unrecorded):
 
     failed = False
 
+    def __init__(self, whole: int = 0) -> None:
+        self.whole = whole  # how many chunks by themselves it takes first
+
+    def chunk(self, _: bytes) -> None:
+        self.whole -= 1
+        if self.whole < 0:
+            self.chunks()
+
     def chunks(self, *_: Any) -> None:
-        if not self.failed:
+        if not self.failed and self.whole <= 0:
             self.failed = True
             raise ValueError("a bug")
 
@@ -104,11 +112,37 @@ async def test_a_slow_client_gets_the_rest_when_it_reads_again():
         await passage.task
 
 
-async def test_after_a_failure_nothing_more_is_passed_on():
-    passage = Passage(Failing())
+@pytest.mark.parametrize(("taken", "sent"), [(0, b"HEAD "), (1, b"HEAD 1\r\na\r\n1\r\nb\r\n")])
+async def test_after_a_failure_nothing_more_is_passed_on(taken: int, sent: bytes):
+    passage = Passage(Failing(taken))
     await passage.turns()
-    passage.upstream.data_received(b"1\r\na\r\n")
-    passage.upstream.data_received(b"1\r\nb\r\n")
+    for chunk in (b"a", b"b", b"c", b"d"):
+        passage.upstream.data_received(b"1\r\n%b\r\n" % chunk)
     with pytest.raises(ValueError, match="a bug"):
         await passage.task
-    assert passage.client.sent == b"HEAD "
+    assert passage.client.sent == sent
+
+
+@pytest.mark.parametrize("before", [0, 1, 2])
+async def test_nothing_more_comes_while_a_client_is_slow_whichever_chunk_fills_its_socket(before):
+    passage = Passage(Unrecorded())
+    await passage.turns()
+    for _ in range(before):
+        passage.upstream.data_received(b"1\r\n-\r\n")
+    assert not passage.wire.paused
+    passage.client.full_with_next = True
+    passage.upstream.data_received(b"1\r\na\r\n")
+    assert passage.wire.paused
+    passage.upstream.data_received(b"1\r\nb\r\n")  # as TLS has it that was read already
+    passage.upstream.data_received(b"1\r\nc\r\n")
+    whole = b"HEAD " + before * b"1\r\n-\r\n"
+    assert passage.client.sent == whole + b"1\r\na\r\n"
+    passage.client.full_with_next = False
+    passage.client.reads.set()
+    await passage.turns()
+    assert not passage.wire.paused
+    passage.upstream.data_received(b"1\r\nd\r\n0\r\n\r\n")
+    async with asyncio.timeout(5):
+        await passage.task
+    expected = b"".join(b"1\r\n%c\r\n" % each for each in b"abcd")
+    assert passage.client.sent == whole + expected + b"0\r\n\r\n"
