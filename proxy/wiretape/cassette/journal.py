@@ -118,7 +118,7 @@ class Journal:
             raise JournalError(self.path, self._failure or "the recording is closed")
         if text.startswith("- request"):
             self._check_place()
-        content = self._indented(text) if self._indent else text.encode()
+        content = self._indented(text)
         try:
             written = os.write(self._descriptor, content)
             if written != len(content):

@@ -64,8 +64,8 @@ class Exchange:
         lost_with: the error that it went with; None if it was closed in order.
         unseen: it was closed before the whole request had come there: nobody has acted on it.
         listener: is called whenever more has come, in place of whoever would wait for it.
-        taker: is given each whole chunk that comes by itself while nothing waits to be taken, and
-            how it stood on the wire; of all else the listener is told.
+        taker: is given each whole chunk that comes by itself while nothing waits to be taken nor is
+            held, and how it stood on the wire; of all else the listener is told.
         held: nothing more comes, for who is to take it is slow.
     """
 
@@ -226,7 +226,7 @@ class Exchange:
         decoder = self._decoder
         if decoder is None:
             return self.error is not None
-        if self.taker is not None:
+        if self.taker is not None and not self.held:
             chunk = decoder.whole_chunk(data)
             if chunk is not None:
                 self._news += 1

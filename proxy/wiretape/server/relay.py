@@ -57,6 +57,8 @@ class Relay:
         )
         self._unframed = exchange.framing is Framing.CHUNKED and not downstream.chunked
         exchange.listener = self._pass_on
+        if downstream.chunked:
+            exchange.taker = self._take
         try:
             if not exchange.ready:
                 self._record.flush()
@@ -95,12 +97,11 @@ class Relay:
         return self._outcome is not None or self._failure is not None
 
     def _pass_on(self) -> None:
-        """Pass on what has come, if the client reads. It runs for each chunk: calls cost here."""
+        """Pass on what has come, if the client reads."""
         exchange, downstream = self._exchange, self._downstream
         try:
             while self._outcome is None and self._failure is None:
                 if downstream.paused:
-                    exchange.taker = None
                     exchange.hold()
                     break
                 if not exchange.ready:
@@ -108,25 +109,21 @@ class Relay:
                 batch, outcome = exchange.take()
                 self._outcome = outcome
                 self._record.chunks(batch.pieces, outcome)
-                wire = batch.wire
-                data = wire[0] if len(wire) == 1 else b"".join(wire)
-                if self._unframed:
-                    data = b"".join([piece for piece, _ in batch.pieces])
+                wire = [data for data, _ in batch.pieces] if self._unframed else batch.wire
+                data = b"".join(wire)
                 if self._head:
                     data = self._head + data
                     self._head = b""
                 if outcome is Outcome.COMPLETE:
                     data += downstream.last_chunk
                 downstream.write(data)
-                if downstream.chunked:
-                    exchange.taker = self._take
         except Exception as error:  # noqa: BLE001  it is raised where the answer is waited for
             self._fail(error)
         else:
             self._tell()
 
     def _take(self, chunk: bytes, wire: bytes) -> None:
-        """Pass on one chunk that came by itself, as most do: in as few calls as that takes."""
+        """Pass on one chunk that came by itself, as most do. It runs for each: calls cost here."""
         downstream = self._downstream
         try:
             self._record.chunk(chunk)

@@ -44,20 +44,19 @@ class Client:
 
 
 class Failing(Unrecorded):
-    """A record that fails once."""
+    """A record that fails once, after some chunks."""
 
     failed = False
 
-    def __init__(self, whole: int = 0) -> None:
-        self.whole = whole  # how many chunks by themselves it takes first
+    def __init__(self, taken: int) -> None:
+        self.taken = taken
 
     def chunk(self, _: bytes) -> None:
-        self.whole -= 1
-        if self.whole < 0:
-            self.chunks()
+        self.chunks()
 
     def chunks(self, *_: Any) -> None:
-        if not self.failed and self.whole <= 0:
+        self.taken -= 1
+        if not self.failed and self.taken < 0:
             self.failed = True
             raise ValueError("a bug")
 
@@ -79,6 +78,13 @@ class Passage:
         for _ in range(5):
             await asyncio.sleep(0)
 
+    async def reads_on(self) -> None:
+        """The client has read all, and has room for what is to come."""
+        self.client.full_with_next = False
+        self.client.reads.set()
+        await self.turns()
+        assert not self.wire.paused
+
 
 async def test_a_client_that_has_read_by_the_time_somebody_looks_gets_the_rest():
     passage = Passage(Unrecorded())
@@ -86,10 +92,7 @@ async def test_a_client_that_has_read_by_the_time_somebody_looks_gets_the_rest()
     passage.client.full_with_next = True
     passage.upstream.data_received(b"1\r\na\r\n")
     assert passage.wire.paused
-    passage.client.full_with_next = False
-    passage.client.reads.set()  # in the same turn of the loop
-    await passage.turns()
-    assert not passage.wire.paused
+    await passage.reads_on()  # in the same turn of the loop
     passage.upstream.data_received(b"1\r\nb\r\n0\r\n\r\n")
     async with asyncio.timeout(5):
         await passage.task
@@ -103,16 +106,13 @@ async def test_a_slow_client_gets_the_rest_when_it_reads_again():
     passage.upstream.data_received(b"1\r\na\r\n")
     await passage.turns()
     assert passage.wire.paused
-    passage.client.full_with_next = False
-    passage.client.reads.set()
-    await passage.turns()
-    assert not passage.wire.paused
+    await passage.reads_on()
     passage.upstream.data_received(b"0\r\n\r\n")
     async with asyncio.timeout(5):
         await passage.task
 
 
-@pytest.mark.parametrize(("taken", "sent"), [(0, b"HEAD "), (1, b"HEAD 1\r\na\r\n1\r\nb\r\n")])
+@pytest.mark.parametrize(("taken", "sent"), [(0, b"HEAD "), (2, b"HEAD 1\r\na\r\n1\r\nb\r\n")])
 async def test_after_a_failure_nothing_more_is_passed_on(taken: int, sent: bytes):
     passage = Passage(Failing(taken))
     await passage.turns()
@@ -137,10 +137,7 @@ async def test_nothing_more_comes_while_a_client_is_slow_whichever_chunk_fills_i
     passage.upstream.data_received(b"1\r\nc\r\n")
     whole = b"HEAD " + before * b"1\r\n-\r\n"
     assert passage.client.sent == whole + b"1\r\na\r\n"
-    passage.client.full_with_next = False
-    passage.client.reads.set()
-    await passage.turns()
-    assert not passage.wire.paused
+    await passage.reads_on()
     passage.upstream.data_received(b"1\r\nd\r\n0\r\n\r\n")
     async with asyncio.timeout(5):
         await passage.task
