@@ -177,6 +177,7 @@ def figures(result: dict[str, Any], load: Load) -> dict[str, float]:
         "answers_per_s": result["answers"] / result["seconds"],
         "latency_p50_us": result["latency_us"]["p50"],
         "latency_p99_us": result["latency_us"]["p99"],
+        "first_byte_p99_us": result["first_byte_us"]["p99"],
         "memory_mb": result["memory_mb"],
         "boundaries_changed": _changed(result["http_chunks"], result["odd_chunks"], chunks),
     }

@@ -22,6 +22,7 @@ from wiretape.server.headers import CASSETTE_HEADER, from_raw
 from wiretape.server.request import BodyTimeoutError, BrokenBodyError, StreamedBody, read_body
 from wiretape.server.sessions import Sessions
 from wiretape.server.tls import trusting
+from wiretape.server.turns import Turns
 from wiretape.server.upstream import Upstream
 from wiretape.server.viewing import Viewing
 
@@ -58,6 +59,7 @@ class App:
         self.in_flight: set[asyncio.Task[None]] = set()
         self.refused: dict[str, None] = {}
         self._loop = asyncio.get_running_loop()  # which takes a system call to ask for
+        self._turns = Turns()
         self._redactor = settings.redactor()
         self._access = Access(settings)
         self._viewing = Viewing(settings, self.sessions)
@@ -91,6 +93,7 @@ class App:
         assert task is not None  # noqa: S101  a handler runs in one
         self.in_flight.add(task)
         try:
+            await self._turns.wait()
             await self._dispatch(request, downstream)
         except WiretapeError as error:
             self._refuse(request, downstream, error)
