@@ -127,7 +127,7 @@ class UpstreamConnection(asyncio.Protocol):
             return
         if not exchange.headed:
             data = self._receive_heads(exchange, data)
-            if exchange.error is None and not exchange.complete and not data:
+            if exchange.error is None and not exchange.headed:
                 return
         if exchange.feed(data):
             self._finish(exchange)

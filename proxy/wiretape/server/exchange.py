@@ -63,6 +63,7 @@ class Exchange:
         lost: its connection is gone.
         lost_with: the error that it went with; None if it was closed in order.
         unseen: it was closed before the whole request had come there: nobody has acted on it.
+        head_came: is called once, when the head has come, with all that came along already here.
         listener: is called whenever more has come, in place of whoever would wait for it.
         taker: is given each whole chunk that comes by itself while nothing waits to be taken nor is
             held, and how it stood on the wire; of all else the listener is told.
@@ -81,6 +82,7 @@ class Exchange:
         "error",
         "framing",
         "given_up",
+        "head_came",
         "headers",
         "held",
         "listener",
@@ -109,6 +111,7 @@ class Exchange:
         self.lost = False
         self.lost_with: BaseException | None = None
         self.unseen = False
+        self.head_came: Callable[[Exchange], None] | None = None
         self.listener: Callable[[], None] | None = None
         self.taker: Callable[[bytes, bytes], None] | None = None
         self.held = False
@@ -238,7 +241,10 @@ class Exchange:
             self.error = str(error)
         self._untaken_bytes += len(data)
         self._news += 1
-        if self.listener is not None:
+        if self.head_came is not None:
+            head_came, self.head_came = self.head_came, None
+            head_came(self)
+        elif self.listener is not None:
             self.listener()
         else:
             self._wake()

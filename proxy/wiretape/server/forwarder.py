@@ -91,51 +91,59 @@ class Forwarder:
         record: Unrecorded,
         take_over: TakeOver | None,
     ) -> None:
-        answer: Awaitable[Exchange] = self._send(incoming, record)
+        relay = Relay(downstream, record)
+        answer: Awaitable[Exchange] = self._send(incoming, record, relay.begin)
         sending: asyncio.Future[Exchange] | None = None
         # What has not come of a body cannot come any more once its client has left.
         if take_over is not None and isinstance(incoming.body, bytes):
             sending = asyncio.ensure_future(answer)
             answer = asyncio.shield(sending)
-        try:
-            exchange = await answer
-        except UpstreamError as error:
-            await _answer_for_upstream(incoming, downstream, record, error)
-            return
-        except asyncio.CancelledError:
-            if sending is None or take_over is None:
-                record.client_left()
-            else:
-                take_over(_read_all(sending, record), partial(_let_go, record, sending.cancel))
-            raise
         taken_over = False
         try:
-            await Relay(exchange, downstream, record).run()
+            await answer
+            await relay.run()
+        except UpstreamError as error:
+            await _answer_for_upstream(incoming, downstream, record, error)
         except (asyncio.CancelledError, ConnectionError):
-            if take_over is not None and exchange.outcome is None:
-                record.flush()
-                take_over(_read_on(exchange, record), partial(_let_go, record, exchange.close))
-                taken_over = True
-            else:
+            relay.leave()
+            taken_over = take_over is not None and _hand_over(take_over, sending, relay, record)
+            if not taken_over:
                 record.client_left()
             raise
         finally:
-            if not taken_over:
-                exchange.close()
+            if relay.begun and not taken_over:
+                relay.exchange.close()
 
-    async def _send(self, incoming: Incoming, record: Unrecorded) -> Exchange:
+    async def _send(
+        self, incoming: Incoming, record: Unrecorded, head_came: Callable[[Exchange], None]
+    ) -> Exchange:
         body = incoming.body
-        if isinstance(body, bytes):
-            return await self._upstream.send(
-                incoming.method, incoming.target, incoming.headers, body
-            )
         return await self._upstream.send(
             incoming.method,
             incoming.target,
             incoming.headers,
-            _noted(body, record),
-            length=body.declared_length,
+            body if isinstance(body, bytes) else _noted(body, record),
+            length=None if isinstance(body, bytes) else body.declared_length,
+            head_came=head_came,
         )
+
+
+def _hand_over(
+    take_over: TakeOver,
+    sending: asyncio.Future[Exchange] | None,
+    relay: Relay,
+    record: Unrecorded,
+) -> bool:
+    """Have an answer read to its end whose client has left; whether it is to be."""
+    if relay.begun:
+        if relay.stopped:
+            return False
+        exchange = relay.exchange
+        record.flush()
+        take_over(_read_on(exchange, record), partial(_let_go, record, exchange.close))
+    elif sending is not None:
+        take_over(_read_all(sending, record), partial(_let_go, record, sending.cancel))
+    return relay.begun or sending is not None
 
 
 async def _read_all(sending: asyncio.Future[Exchange], record: Unrecorded) -> None:

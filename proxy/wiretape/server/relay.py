@@ -27,13 +27,19 @@ class Relay:
     `run` waits for the end, and for clients that read too slowly.
 
     Args:
-        exchange: whose head has come.
         downstream: to which nothing has been written.
         record: what is told of all before the client is.
+
+    Attributes:
+        begun: whether there is an answer.
+        exchange: the answer, from then on.
     """
 
-    def __init__(self, exchange: Exchange, downstream: Downstream, record: Unrecorded) -> None:
-        self._exchange = exchange
+    exchange: Exchange
+
+    def __init__(self, downstream: Downstream, record: Unrecorded) -> None:
+        self.begun = False
+        self._left = False
         self._downstream = downstream
         self._record = record
         self._head = b""
@@ -42,48 +48,66 @@ class Relay:
         self._failure: Exception | None = None
         self._changed: asyncio.Future[None] | None = None
 
+    def begin(self, exchange: Exchange) -> None:
+        """Pass on the head, and what has come of the body. Failures are for `run` to raise."""
+        if self._left:
+            return
+        downstream = self._downstream
+        self.begun, self.exchange = True, exchange
+        try:
+            self._record.head(exchange.status, exchange.headers)
+            self._head = downstream.write_head(
+                exchange.status, exchange.headers, exchange.framing, reason=exchange.reason
+            )
+            self._unframed = exchange.framing is Framing.CHUNKED and not downstream.chunked
+            exchange.listener = self._pass_on
+            if downstream.chunked:
+                exchange.taker = self._take
+            if not exchange.ready:
+                self._record.flush()
+                downstream.write(self._head)
+                self._head = b""
+        except Exception as error:  # noqa: BLE001  it is raised where the answer is waited for
+            self._fail(error)
+        else:
+            self._pass_on()
+
+    def leave(self) -> None:
+        """Pass nothing more on."""
+        self._left = True
+        if self.begun:
+            self.exchange.listener = self.exchange.taker = None
+
     async def run(self) -> None:
-        """Pass the answer on until it has ended, and end the client's connection likewise.
+        """Wait until the answer has been passed on, and end the client's connection as it ended.
+
+        `begin` comes first.
 
         Raises:
             CassetteError: it can no longer be recorded, and may not pass unrecorded.
             ConnectionError: the client is gone.
             asyncio.CancelledError: likewise, or the proxy stops.
         """
-        exchange, downstream = self._exchange, self._downstream
-        self._record.head(exchange.status, exchange.headers)
-        self._head = downstream.write_head(
-            exchange.status, exchange.headers, exchange.framing, reason=exchange.reason
-        )
-        self._unframed = exchange.framing is Framing.CHUNKED and not downstream.chunked
-        exchange.listener = self._pass_on
-        if downstream.chunked:
-            exchange.taker = self._take
         try:
-            if not exchange.ready:
-                self._record.flush()
-                downstream.write(self._head)
-                self._head = b""
-            self._pass_on()
-            while not self._stopped:
+            while not self.stopped:
                 await self._change()
         except (asyncio.CancelledError, ConnectionError):
             if self._failure is None:  # or the client has left at the same moment
                 raise
         finally:
-            exchange.listener = exchange.taker = None
+            self.leave()
         if self._failure is not None:
             raise self._failure
-        if exchange.error is not None:
-            _log.warning("the upstream's answer was cut: %s", exchange.error)
+        if self.exchange.error is not None:
+            _log.warning("the upstream's answer was cut: %s", self.exchange.error)
         assert self._outcome is not None  # noqa: S101  or there was a failure
-        await end(self._outcome, downstream)
+        await end(self._outcome, self._downstream)
 
     async def _change(self) -> None:
         """Wait for the end, a failure, or a slow client to have read enough."""
-        if self._downstream.paused or self._exchange.held:  # it may have read enough by now
+        if self._downstream.paused or self.exchange.held:  # it may have read enough by now
             await self._downstream.drain()
-            self._exchange.release()
+            self.exchange.release()
             self._pass_on()
             return
         self._changed = asyncio.get_running_loop().create_future()
@@ -93,12 +117,13 @@ class Relay:
             self._changed = None
 
     @property
-    def _stopped(self) -> bool:
+    def stopped(self) -> bool:
+        """Whether nothing more is to be passed on: it has ended, or failed."""
         return self._outcome is not None or self._failure is not None
 
     def _pass_on(self) -> None:
         """Pass on what has come, if the client reads."""
-        exchange, downstream = self._exchange, self._downstream
+        exchange, downstream = self.exchange, self._downstream
         try:
             while self._outcome is None and self._failure is None:
                 if downstream.paused:
@@ -136,7 +161,7 @@ class Relay:
 
     def _fail(self, error: Exception) -> None:
         self._failure = error
-        self._exchange.taker = None
+        self.exchange.taker = None
         self._tell()
 
     def _tell(self) -> None:

@@ -21,7 +21,7 @@ from wiretape.server.pool import Pool
 from wiretape.server.tls import trusting
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from wiretape.server.connection import UpstreamConnection
     from wiretape.server.exchange import Exchange
@@ -72,6 +72,7 @@ class Upstream:
         body: bytes | AsyncIterator[bytes],
         *,
         length: int | None = None,
+        head_came: Callable[[Exchange], None] | None = None,
     ) -> Exchange:
         """Send a request and wait for the response's head.
 
@@ -81,6 +82,8 @@ class Upstream:
             headers: the client's, all of them.
             body: its bytes, or a stream of them.
             length: a streamed body's length, if known; else it is sent chunked.
+            head_came: is called with the response when its head has come, a turn of the event loop
+                before this returns.
 
         Raises:
             UpstreamError: no head came.
@@ -92,10 +95,15 @@ class Upstream:
 
         def begin(connection: UpstreamConnection) -> Exchange:
             if isinstance(body, bytes) and len(body) <= _AT_ONCE_BYTES:
-                return connection.begin(head + body, skip_body=skip_body)
-            pieces = _pieces(body) if isinstance(body, bytes) else body
-            chunked = length is None
-            return connection.begin_upload(head, pieces, chunked=chunked, skip_body=skip_body)
+                exchange = connection.begin(head + body, skip_body=skip_body)
+            else:
+                pieces = _pieces(body) if isinstance(body, bytes) else body
+                chunked = length is None
+                exchange = connection.begin_upload(
+                    head, pieces, chunked=chunked, skip_body=skip_body
+                )
+            exchange.head_came = head_came
+            return exchange
 
         spare = self._pool.spare()
         exchange = begin(spare or await self._connect())

@@ -69,10 +69,11 @@ class Passage:
         self.wire = Wire()
         self.upstream = UpstreamConnection(lambda _: None, lambda _: None)
         self.upstream.connection_made(self.wire)
-        exchange = self.upstream.begin(b"", skip_body=False)
-        self.upstream.data_received(HEAD)
         client: Any = self.client
-        self.task = asyncio.create_task(Relay(exchange, client, record).run())
+        relay = Relay(client, record)
+        self.upstream.begin(b"", skip_body=False).head_came = relay.begin
+        self.upstream.data_received(HEAD)
+        self.task = asyncio.create_task(relay.run())
 
     async def turns(self) -> None:
         for _ in range(5):
