@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from support.certificates import make_certificates
 from support.proxies import Proxy
 from wiretape.core.addresses import Address
 from wiretape.core.model import Mode
@@ -35,3 +36,11 @@ def proxy(tmp_path: Path) -> Proxy:
             await running.stop()
 
     return started
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files of a private CA, of a certificate of its for this machine, and of its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    make_certificates(folder)
+    return folder

@@ -1,4 +1,4 @@
-"""TLS on both sides: verified upstreams, a private CA by flag, listening with a certificate."""
+"""TLS on both sides: verified upstreams, a private CA by flag, a certificate of one's own."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import asyncio
 import shutil
 import socket
 import ssl
-import subprocess
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+from support.certificates import tls_upstream
 from support.command import serving, wiretape
 from support.proxies import Proxy
 from support.upstream import CLOSE, LAST, SSE_HEAD, Step, chunk, head
@@ -27,54 +26,6 @@ from wiretape.server.request import Request
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
 
 STREAM: list[Step] = [SSE_HEAD, chunk(b"data: 1\n\n"), chunk(b"data: 2\n\n"), LAST]
-
-
-def openssl(*arguments: str, cwd: Path) -> None:
-    subprocess.run(["openssl", *arguments], cwd=cwd, check=True, capture_output=True)
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A private CA and a certificate of its for localhost and 127.0.0.1."""
-    folder = tmp_path_factory.mktemp("tls")
-    new = ("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=wiretape test")
-    # From Python 3.13 on, a CA must say what its key is for (ssl.VERIFY_X509_STRICT).
-    usage = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
-    openssl(*new, "-x509", *usage, "-days", "2", "-keyout", "ca.key", "-out", "ca.pem", cwd=folder)
-    openssl(*new, "-keyout", "own.key", "-out", "own.csr", cwd=folder)
-    names = "subjectAltName=DNS:localhost,IP:127.0.0.1\nauthorityKeyIdentifier=keyid\n"
-    (folder / "names").write_text(names)
-    signing = ("x509", "-req", "-in", "own.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-days", "2")
-    openssl(*signing, "-CAcreateserial", "-extfile", "names", "-out", "own.pem", cwd=folder)
-    (folder / "both.pem").write_text(
-        (folder / "own.pem").read_text() + (folder / "own.key").read_text()
-    )
-    return folder
-
-
-@asynccontextmanager
-async def tls_upstream(
-    certificates: Path, script: list[Step], host: str = "127.0.0.1"
-) -> AsyncIterator[str]:
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                await reader.readuntil(b"\r\n\r\n")
-                for step in script:
-                    if not isinstance(step, bytes):
-                        return
-                    writer.write(step)
-                    await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
-
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificates / "both.pem")
-    server = await asyncio.start_server(connected, host, 0, ssl=context)
-    async with server:
-        yield f"https://{host}:{server.sockets[0].getsockname()[1]}"
 
 
 @pytest.mark.parametrize(

@@ -233,7 +233,9 @@ def _upstream(help_text: str) -> Callable[[Command], Command]:
     return setting("--upstream", type=Parsed("URL", parse_upstream), default=None, help=help_text)
 
 
-upstream = _upstream(f"Whom to forward to.  [default: OLLAMA_HOST, else {DEFAULT_UPSTREAM}]")
+upstream = _upstream(
+    f"Whom to forward to, by way of HTTPS_PROXY if that is set.  [default: OLLAMA_HOST, else {DEFAULT_UPSTREAM}]"
+)
 upstream_asked = _upstream("Whom to ask.  [default: the upstream that the cassette names]")
 
 

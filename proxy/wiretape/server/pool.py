@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from wiretape.core.addresses import is_address
 from wiretape.server.clock import monotonic_ns
 from wiretape.server.connection import UpstreamConnection
+from wiretape.server.tunnel import tunnel_to
 
 if TYPE_CHECKING:
     import ssl
@@ -40,6 +41,7 @@ class Pool:
         self._port = parts.port or (443 if tls else 80)
         self._timeout_s = timeout_s
         self._tls = tls
+        self._tunnel = tunnel_to(self._host, self._port) if tls else None
         self._all: set[UpstreamConnection] = set()
         self._idle: dict[UpstreamConnection, int] = {}  # since when, in ns; the latest last
         # Whether connections are kept on which an answer was streamed, as far as has been seen.
@@ -79,15 +81,17 @@ class Pool:
         if not self._is_address and isinstance(loop, asyncio.BaseEventLoop):
             more["happy_eyeballs_delay"] = _HAPPY_EYEBALLS_S
         async with asyncio.timeout(self._timeout_s):
-            _, connection = await loop.create_connection(
-                lambda: UpstreamConnection(self._freed, self._lost),
-                self._host,
-                self._port,
-                ssl=self._tls,
-                **more,
-            )
+            if self._tunnel is not None and self._tls is not None:
+                connection = await self._tunnel.connect(self._new, self._tls)
+            else:
+                _, connection = await loop.create_connection(
+                    self._new, self._host, self._port, ssl=self._tls, **more
+                )
         self._all.add(connection)
         return connection
+
+    def _new(self) -> UpstreamConnection:
+        return UpstreamConnection(self._freed, self._lost)
 
     def exchanges(self) -> list[Exchange]:
         """Those that are under way on these connections."""

@@ -21,7 +21,7 @@ from wiretape.server.app import App
 from wiretape.server.listener import Listener
 from wiretape.server.patience import ClientPatience
 from wiretape.server.tls import showing
-from wiretape.server.upstream import why_unreachable
+from wiretape.server.unreachable import why_unreachable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence

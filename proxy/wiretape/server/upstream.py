@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import base64
 import functools
-import os
-import re
-import ssl
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes, urlsplit, urlunsplit
 
@@ -19,8 +16,10 @@ from wiretape.server.headers import for_upstream
 from wiretape.server.patience import UpstreamPatience
 from wiretape.server.pool import Pool
 from wiretape.server.tls import trusting
+from wiretape.server.unreachable import why_unreachable
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Callable
 
     from wiretape.server.connection import UpstreamConnection
@@ -32,7 +31,6 @@ _BODILESS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE", "TRACE", "CONNECT"})
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 _CONNECT_TIMEOUT_S = 30.0
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_ERROR_NUMBER = re.compile(r"\[Errno (\d+)\]")
 
 
 class Upstream:
@@ -209,20 +207,3 @@ def host_field(base_url: str) -> str:
         host = host.encode("idna").decode()
     own_port = parts.port in {None, _DEFAULT_PORTS.get(parts.scheme)}
     return host if own_port else f"{host}:{port}"
-
-
-def why_unreachable(error: OSError | UnicodeError) -> str:
-    """Why an address cannot be connected to, or listened on."""
-    if isinstance(error, UnicodeError):
-        return f"its name is none that a host can have: {error}"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        text = f"its certificate is not trusted: {error}"
-        return f"{text}; trust its issuer with --upstream-ca FILE"
-    if isinstance(error, TimeoutError):
-        return "it takes too long to connect"
-    # asyncio puts the address where a system error's text should be, and several errors into
-    # one text; a failed look-up's number is none of the system's, and its text is its own.
-    numbers = set(map(int, _ERROR_NUMBER.findall(str(error)))) - {0}
-    if len(numbers) == 1:
-        return os.strerror(numbers.pop()).lower()
-    return error.strerror or str(error) or type(error).__name__
