@@ -234,7 +234,8 @@ def _upstream(help_text: str) -> Callable[[Command], Command]:
 
 
 upstream = _upstream(
-    f"Whom to forward to, by way of HTTPS_PROXY if that is set.  [default: OLLAMA_HOST, else {DEFAULT_UPSTREAM}]"
+    "Whom to forward to, an https one by way of HTTPS_PROXY if set."
+    f"  [default: OLLAMA_HOST, else {DEFAULT_UPSTREAM}]"
 )
 upstream_asked = _upstream("Whom to ask.  [default: the upstream that the cassette names]")
 
