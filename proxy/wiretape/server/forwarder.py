@@ -98,15 +98,18 @@ class Forwarder:
         if take_over is not None and isinstance(incoming.body, bytes):
             sending = asyncio.ensure_future(answer)
             answer = asyncio.shield(sending)
-        taken_over = False
+        answered = taken_over = False
         try:
             await answer
+            answered = True
             await relay.run()
         except UpstreamError as error:
             await _answer_for_upstream(incoming, downstream, record, error)
         except (asyncio.CancelledError, ConnectionError):
             relay.leave()
-            taken_over = take_over is not None and _hand_over(take_over, sending, relay, record)
+            # One that was waited for here alone has been closed by its `send`, head or no head.
+            if take_over is not None and (answered or sending is not None):
+                taken_over = _hand_over(take_over, sending, relay, record)
             if not taken_over:
                 record.client_left()
             raise
@@ -143,7 +146,9 @@ def _hand_over(
         take_over(_read_on(exchange, record), partial(_let_go, record, exchange.close))
     elif sending is not None:
         take_over(_read_all(sending, record), partial(_let_go, record, sending.cancel))
-    return relay.begun or sending is not None
+    else:
+        return False
+    return True
 
 
 async def _read_all(sending: asyncio.Future[Exchange], record: Unrecorded) -> None:

@@ -117,7 +117,7 @@ class BodyDecoder:
         None where they are anything else, or where something is still to be taken before it: they
         are for `feed` then.
         """
-        if not self._between or self.batch.pieces:
+        if not self._between or self.batch.wire:
             return None
         line_end = data.find(b"\r\n")
         size = _SIZES.get(data[:line_end])

@@ -128,12 +128,7 @@ class InteractionRecorder(Unrecorded):
         # calls, for after each wait the processor has forgotten all about them.
         at_us = self._now_us()
         stream = self._stream
-        if (
-            stream is not None
-            and self._event_over
-            and not self._pending
-            and stream.take_alike(data)
-        ):
+        if stream is not None and self._event_over and stream.take_alike(data):
             self._recorder.write(chunk_text(self.number, at_us, data))
             self._last_event = [data]
             self._last_event_bytes = len(data)

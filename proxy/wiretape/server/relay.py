@@ -133,6 +133,8 @@ class Relay:
                     return
                 batch, outcome = exchange.take()
                 self._outcome = outcome
+                if outcome is not None:
+                    exchange.taker = None  # which does not ask whether it has ended
                 self._record.chunks(batch.pieces, outcome)
                 wire = [data for data, _ in batch.pieces] if self._unframed else batch.wire
                 data = b"".join(wire)

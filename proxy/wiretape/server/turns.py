@@ -36,8 +36,9 @@ class Turns:
 
     def _next(self) -> None:
         waiting = self._waiting
-        self._begun = min(max(_FEWEST, len(waiting) // _SHARE), len(waiting))
-        for _ in range(self._begun):
+        # Who comes in this turn waits too, if any do: they begin in the next one, and before it.
+        self._begun = max(_FEWEST, len(waiting) // _SHARE) if waiting else 0
+        for _ in range(min(self._begun, len(waiting))):
             turn = waiting.popleft()
             if not turn.done():  # its client may have left
                 turn.set_result(None)

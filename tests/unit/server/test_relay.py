@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from support.transport import Wire
+from wiretape.core.model import Outcome
 from wiretape.server.connection import UpstreamConnection
 from wiretape.server.interaction import Unrecorded
 from wiretape.server.relay import Relay
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+LAST = b"0\r\n\r\n"
 
 
 class Client:
@@ -61,11 +67,39 @@ class Failing(Unrecorded):
             raise ValueError("a bug")
 
 
+class Noting(Unrecorded):
+    """A record that keeps what it is told, and whether the head was journalled."""
+
+    def __init__(self) -> None:
+        self.pieces: list[tuple[bytes, bool]] = []
+        self.outcomes: list[Outcome] = []
+        self.flushed = False
+
+    def flush(self) -> None:
+        self.flushed = True
+
+    def chunk(self, data: bytes) -> None:
+        self.chunks([(data, False)])
+
+    def chunks(self, pieces: Sequence[tuple[bytes, bool]], outcome: Outcome | None = None) -> None:
+        self.pieces += pieces
+        if outcome is not None:
+            self.outcomes.append(outcome)
+
+    def whole_chunks(self) -> list[bytes]:
+        chunks, goes_on = [], False
+        for data, part in self.pieces:
+            chunks.append(chunks.pop() + data if goes_on else data)
+            goes_on = part
+        return chunks
+
+
 class Passage:
     """An answer that is passed on, and both of its ends."""
 
-    def __init__(self, record: Unrecorded) -> None:
+    def __init__(self, record: Unrecorded, *, chunked: bool = True) -> None:
         self.client = Client()
+        self.client.chunked = chunked
         self.wire = Wire()
         self.upstream = UpstreamConnection(lambda _: None, lambda _: None)
         self.upstream.connection_made(self.wire)
@@ -85,6 +119,83 @@ class Passage:
         self.client.reads.set()
         await self.turns()
         assert not self.wire.paused
+
+
+async def passed(reads: Sequence[bytes], record: Unrecorded, *, chunked: bool = True) -> bytes:
+    """What a client gets of an answer that comes in these reads, its head before them."""
+    passage = Passage(record, chunked=chunked)
+    await passage.turns()
+    for data in reads:
+        passage.upstream.data_received(data)
+    async with asyncio.timeout(5):
+        await passage.task
+    return passage.client.sent
+
+
+@given(st.data(), st.lists(st.binary(min_size=1, max_size=40), max_size=6))
+def test_bytes_and_boundaries_are_the_upstreams_however_the_reads_fall(
+    data: st.DataObject, chunks: list[bytes]
+):
+    wire = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + LAST
+    cuts = data.draw(st.lists(st.integers(0, len(wire)), max_size=2 * len(chunks) + 2).map(sorted))
+    reads = [wire[start:end] for start, end in pairwise([0, *cuts, len(wire)]) if start < end]
+    record = Noting()
+    assert asyncio.run(passed(reads, record)) == b"HEAD " + wire
+    assert record.whole_chunks() == chunks
+    assert record.outcomes == [Outcome.COMPLETE]
+
+
+@pytest.mark.parametrize("closing", [[b"1\r\na", b"\r\n"], [b"1\r\na\r", b"\n"]])
+async def test_a_chunks_end_that_comes_by_itself_goes_before_the_next_chunk(closing: list[bytes]):
+    reads = [*closing, b"1\r\nb\r\n", LAST]
+    assert await passed(reads, Unrecorded()) == b"HEAD " + b"".join(reads)
+
+
+async def test_a_client_that_knows_no_chunks_gets_the_bytes_alone():
+    reads = [b"1\r\na\r\n", b"1\r\nb", b"\r\n", LAST]
+    assert (await passed(reads, Unrecorded(), chunked=False)).removesuffix(LAST) == b"HEAD ab"
+
+
+async def test_a_chunk_that_is_longer_than_it_says_is_not_passed_on():
+    passage = Passage(Unrecorded())
+    await passage.turns()
+    passage.upstream.data_received(b"1\r\naXY")
+    await passage.turns()
+    assert passage.upstream.exchange is None
+    assert b"XY" not in passage.client.sent
+    passage.task.cancel()
+
+
+async def test_after_the_end_nothing_is_passed_on():
+    record = Noting()
+    passage = Passage(record)
+    await passage.turns()
+    exchange = passage.upstream.exchange
+    assert exchange is not None
+    exchange.give_up()
+    passage.upstream.data_received(b"1\r\na\r\n")
+    assert record.outcomes == [Outcome.UPSTREAM_TIMEOUT]
+    assert (record.pieces, passage.client.sent) == ([], b"HEAD ")
+    passage.task.cancel()
+
+
+async def test_a_chunk_by_itself_ends_the_upstreams_silence():
+    passage = Passage(Unrecorded())
+    await passage.turns()
+    exchange = passage.upstream.exchange
+    assert exchange is not None
+    before = exchange.silence
+    passage.upstream.data_received(b"1\r\na\r\n")
+    assert exchange.silence != before
+    passage.task.cancel()
+
+
+async def test_a_head_that_comes_alone_is_recorded_before_it_is_passed_on():
+    record = Noting()
+    passage = Passage(record)
+    assert passage.client.sent == b"HEAD "
+    assert record.flushed
+    passage.task.cancel()
 
 
 async def test_a_client_that_has_read_by_the_time_somebody_looks_gets_the_rest():

@@ -43,10 +43,11 @@ async def test_of_many_some_begin_in_each_turn_and_none_is_left_out():
 
 
 async def test_who_comes_while_others_wait_does_not_overtake_them():
-    burst = Burst(20)
-    await asyncio.sleep(0)
-    await burst.begin(20)
-    assert burst.begun == list(range(21))
+    for count in (12, 20):  # the last of whom wait for the next turn, or for one after that
+        burst = Burst(count)
+        await asyncio.sleep(0)
+        await asyncio.gather(asyncio.create_task(burst.begin(count)), *burst.tasks)
+        assert burst.begun == list(range(count + 1))
 
 
 async def test_who_leaves_while_it_waits_holds_nobody_up():
