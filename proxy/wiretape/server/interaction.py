@@ -125,14 +125,12 @@ class InteractionRecorder(Unrecorded):
     def chunk(self, data: bytes) -> None:
         """Journal a chunk that a read brought whole, by itself."""
         # Nearly all are one event, like the last one but for some words. It is gone through in few
-        # calls, for after each wait the processor has forgotten all about them.
+        # calls, for after each wait the processor has forgotten all about them. Whether the answer
+        # is over, the last one tells as well.
         at_us = self._now_us()
         stream = self._stream
         if stream is not None and self._event_over and stream.take_alike(data):
             self._recorder.write(chunk_text(self.number, at_us, data))
-            self._last_event = [data]
-            self._last_event_bytes = len(data)
-            self._event_over = data.endswith(self._event_ends)
         else:
             self.chunks([(data, False)])
 

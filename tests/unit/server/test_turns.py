@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
+import pytest
+
+from wiretape.core.model import Mode
+from wiretape.server.app import App
+from wiretape.server.settings import Settings
 from wiretape.server.turns import Turns
 
 
@@ -67,3 +73,19 @@ async def test_after_a_burst_one_begins_at_once():
     late = asyncio.create_task(burst.begin(100))
     await asyncio.sleep(0)
     assert late.done()
+
+
+async def test_requests_are_handled_by_turns(monkeypatch: pytest.MonkeyPatch):
+    handled: list[object] = []
+
+    async def dispatch(_: App, request: object, *__: object) -> None:
+        handled.append(request)
+
+    monkeypatch.setattr(App, "_dispatch", dispatch)
+    app = App(Settings(Mode.REPLAY))
+    requests: Any = range(20)
+    tasks = [asyncio.create_task(app.handle(each, requests)) for each in requests]
+    await asyncio.sleep(0)
+    assert handled == [*range(8)]
+    await asyncio.gather(*tasks)
+    assert handled == [*range(20)]
