@@ -126,6 +126,7 @@ async def test_whose_certificate_is_somebody_elses_is_not_spoken_to(
         (b"HTTP/1.1 407 Who are you\r\n\r\n", "give it as http://USER:PASSWORD@HOST:PORT"),
         (b"SSH-2.0-x\r\n\r\n", "answered 'SSH-2.0-x'"),
         (b"", "closed the connection without an answer"),
+        (b"x" * 70_000, f"answered '{'x' * 200}'"),
     ],
 )
 async def test_what_it_does_not_let_through_is_told(
@@ -150,6 +151,12 @@ async def test_what_it_does_not_let_through_is_told(
         ("socks5://127.0.0.1:1", "set it to http://HOST:PORT"),
         ("http://127.0.0.1:many", "set it to http://HOST:PORT"),
         ("http://", "set it to http://HOST:PORT"),
+        ("http://[::1", "set it to http://HOST:PORT"),
+        ("http://me:p[geheim]x@127.0.0.1:1", "percent-encoded"),
+        ("http://me:geheim#1@127.0.0.1:1", "percent-encoded"),
+        ("http://me:geheim/1@127.0.0.1:1", "percent-encoded"),
+        ("http://me:geheim?1@127.0.0.1:1", "percent-encoded"),
+        ("http://me:1234/geheim@127.0.0.1:1", "percent-encoded"),
     ],
 )
 async def test_one_that_cannot_be_asked_is_told(
@@ -160,6 +167,7 @@ async def test_one_that_cannot_be_asked_is_told(
         refused = await ask(tape.url, "GET", "/")
     assert refused.status == 502
     assert told in refused.json()["error"]["message"]
+    assert "geheim" not in refused.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(

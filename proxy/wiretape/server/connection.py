@@ -117,6 +117,8 @@ class UpstreamConnection(asyncio.Protocol):
             self._incoming.register(descriptor, select.POLLIN)
         if hasattr(transport, "max_size"):  # as asyncio's own plain transports have it
             transport.max_size = UNTAKEN_LIMIT_BYTES
+        if self._aborted:  # for what came with the end of TLS's handshake
+            self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come from the upstream."""

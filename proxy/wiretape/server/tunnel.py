@@ -1,12 +1,13 @@
 """The way to an https upstream through the proxy that the environment names (RFC 9110, 9.3.6).
 
-Knows HTTPS_PROXY and NO_PROXY as everybody does, and CONNECT; nothing of what goes through.
+Knows HTTPS_PROXY and NO_PROXY, as urllib does, and CONNECT; nothing of what goes through.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar, cast
 from urllib.parse import unquote_to_bytes, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
@@ -22,6 +23,7 @@ _Protocol = TypeVar("_Protocol", bound=asyncio.Protocol)
 
 _HEAD_END = b"\r\n\r\n"
 _HEAD_LIMIT_BYTES = 64 * 1024
+_SHOWN_BYTES = 200
 _DEFAULT_PORT = 80
 _CREDENTIALS_WANTED = (b"407", b"401")  # the latter from tinyproxy, for wrong ones
 
@@ -52,9 +54,14 @@ class Tunnel:
     """
 
     def __init__(self, proxy_url: str, host: str, port: int) -> None:
-        parts = urlsplit(proxy_url if "://" in proxy_url else f"http://{proxy_url}")
-        user_info, _, self._proxy = parts.netloc.rpartition("@")
-        self._parts = parts
+        self._proxy: tuple[str, int] | None = None
+        user_info = ""
+        with suppress(ValueError):  # of what is no URL, as a password with a slash makes it
+            parts = urlsplit(proxy_url if "://" in proxy_url else f"http://{proxy_url}")
+            user_info = parts.netloc.rpartition("@")[0]
+            rest = parts.path.strip("/") or parts.query or parts.fragment
+            if parts.scheme == "http" and parts.hostname and not rest:
+                self._proxy = parts.hostname, parts.port or _DEFAULT_PORT
         host = host if host.isascii() else host.encode("idna").decode()
         self._host = host
         target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -84,15 +91,15 @@ class Tunnel:
 
     async def _open(self, loop: asyncio.AbstractEventLoop) -> asyncio.Transport:
         """A connection to the proxy, which the host has been connected to."""
-        try:
-            proxy_host, proxy_port = self._parts.hostname, self._parts.port or _DEFAULT_PORT
-        except ValueError:
-            proxy_host = None
-        if self._parts.scheme != "http" or not proxy_host:
-            raise self._failed("is none that can be gone through: set it to http://HOST:PORT")
+        if self._proxy is None:
+            # What it is set to may hold a password, and where that begins cannot be told.
+            raise TunnelError(
+                "HTTPS_PROXY names no proxy that can be gone through: set it to http://HOST:PORT,"
+                " or http://USER:PASSWORD@HOST:PORT with what is special in them percent-encoded"
+            )
         try:
             transport, asking = await loop.create_connection(
-                lambda: _Asking(loop, self._request), proxy_host, proxy_port
+                lambda: _Asking(loop, self._request), *self._proxy
             )
         except (OSError, UnicodeError) as error:
             raise self._failed(f"cannot be reached: {why_unreachable(error)}") from error
@@ -106,14 +113,16 @@ class Tunnel:
         status = line.split(b" ", 2)[1] if b" " in line else b""
         if status != b"200":
             transport.abort()
-            shown = line.decode("ascii", "replace")
+            shown = line[:_SHOWN_BYTES].decode("ascii", "replace")
             wanted = status in _CREDENTIALS_WANTED
             hint = "; give it as http://USER:PASSWORD@HOST:PORT" if wanted else ""
             raise self._failed(f"answered {shown!r}{hint}")
         return transport
 
     def _failed(self, how: str) -> TunnelError:
-        return TunnelError(f"the proxy {self._proxy}, which HTTPS_PROXY names, {how}")
+        host, port = self._proxy or ("", 0)
+        shown = f"[{host}]" if ":" in host else host
+        return TunnelError(f"the proxy {shown}:{port}, which HTTPS_PROXY names, {how}")
 
 
 class _Asking(asyncio.Protocol):
@@ -140,3 +149,4 @@ class _Asking(asyncio.Protocol):
     def connection_lost(self, exc: BaseException | None) -> None:
         if not self.answer.done():
             self.answer.set_exception(exc or ConnectionResetError())
+            self.answer.exception()  # or it is logged as nobody's, if who asked has left
