@@ -1,4 +1,4 @@
-"""A transport to nowhere, which notes what is done to it."""
+"""A transport to nowhere, which notes what is done to it, on an event loop that is let go on."""
 
 from __future__ import annotations
 
@@ -35,3 +35,9 @@ class Wire(asyncio.Transport):
 
     def resume_reading(self) -> None:
         self.paused = False
+
+
+async def turns(count: int = 10) -> None:
+    """Let the event loop go on, so that all that is due has happened."""
+    for _ in range(count):
+        await asyncio.sleep(0)

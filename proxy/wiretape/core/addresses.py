@@ -23,7 +23,7 @@ _SCHEME_PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A host and port to listen on; port 0 is any free one."""
+    """A host, without brackets, and its port; to listen on, port 0 is any free one."""
 
     host: str
     port: int
@@ -66,8 +66,7 @@ def parse_upstream(text: str) -> str:
     try:
         parts = urlsplit(url)
         port = parts.port
-        if not url.isascii():
-            (parts.hostname or "").encode("idna")
+        ascii_name(parts.hostname or "")
     except ValueError:  # UnicodeError is one
         raise UsageError(bad) from None
     if parts.scheme not in _SCHEME_PORTS or not parts.hostname or port == 0:
@@ -105,7 +104,7 @@ def ollama_host_url(value: str) -> str:
         host = "127.0.0.1"
     elif host == "::":
         host = "::1"
-    netloc = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    netloc = Address(host, port)
     path = path.strip("/")
     return f"{scheme}://{netloc}/{path}" if path else f"{scheme}://{netloc}"
 
@@ -132,6 +131,15 @@ def is_loopback(host: str) -> bool:
     if name == "localhost" or name.endswith(".localhost"):
         return True
     return is_address(name) and ipaddress.ip_address(name).is_loopback
+
+
+def ascii_name(host: str) -> str:
+    """A host's name as it goes over the wire (IDNA).
+
+    Raises:
+        UnicodeError: no host can have it.
+    """
+    return host if host.isascii() else host.encode("idna").decode()
 
 
 def is_address(host: str) -> bool:

@@ -107,7 +107,7 @@ class Forwarder:
             await _answer_for_upstream(incoming, downstream, record, error)
         except (asyncio.CancelledError, ConnectionError):
             relay.leave()
-            # One that was waited for here alone has been closed by its `send`, head or no head.
+            # A sending that was waited for here alone has closed its answer, head or no head.
             if take_over is not None and (answered or sending is not None):
                 taken_over = _hand_over(take_over, sending, relay, record)
             if not taken_over:
@@ -138,16 +138,13 @@ def _hand_over(
     record: Unrecorded,
 ) -> bool:
     """Have an answer read to its end whose client has left; whether it is to be."""
-    if relay.begun:
-        if relay.stopped:
-            return False
-        exchange = relay.exchange
-        record.flush()
-        take_over(_read_on(exchange, record), partial(_let_go, record, exchange.close))
-    elif sending is not None:
+    if relay.stopped:
+        return False
+    if sending is not None and not relay.begun:
         take_over(_read_all(sending, record), partial(_let_go, record, sending.cancel))
     else:
-        return False
+        exchange = relay.exchange
+        take_over(_read_on(exchange, record), partial(_let_go, record, exchange.close))
     return True
 
 

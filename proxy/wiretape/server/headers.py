@@ -5,8 +5,10 @@ Pure functions on `core.model.Headers`; the rules are those of RFC 9110, section
 
 from __future__ import annotations
 
+import base64
 import functools
 from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
 
 if TYPE_CHECKING:
     from wiretape.core.model import Headers
@@ -95,3 +97,8 @@ def for_upstream(headers: Headers) -> Headers:
     dropped = hop_by_hop(headers) | _REPLACED_IN_REQUESTS
     kept = tuple(each for each in headers if each[0].lower() not in dropped)
     return (*kept, ("Accept-Encoding", "identity"))
+
+
+def basic_authorization(user_info: str) -> str:
+    """What a URL has before its host's `@`, percent-encoded, as a field's value (RFC 7617)."""
+    return f"Basic {base64.b64encode(unquote_to_bytes(user_info)).decode()}"

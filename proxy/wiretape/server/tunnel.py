@@ -6,13 +6,13 @@ Knows HTTPS_PROXY and NO_PROXY, as urllib does, and CONNECT; nothing of what goe
 from __future__ import annotations
 
 import asyncio
-import base64
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar, cast
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
-from wiretape.core.addresses import is_loopback
+from wiretape.core.addresses import Address, ascii_name, is_loopback
+from wiretape.server.headers import basic_authorization
 from wiretape.server.unreachable import why_unreachable
 
 if TYPE_CHECKING:
@@ -54,21 +54,19 @@ class Tunnel:
     """
 
     def __init__(self, proxy_url: str, host: str, port: int) -> None:
-        self._proxy: tuple[str, int] | None = None
+        self._proxy: Address | None = None
         user_info = ""
         with suppress(ValueError):  # of what is no URL, as a password with a slash makes it
             parts = urlsplit(proxy_url if "://" in proxy_url else f"http://{proxy_url}")
             user_info = parts.netloc.rpartition("@")[0]
             rest = parts.path.strip("/") or parts.query or parts.fragment
             if parts.scheme == "http" and parts.hostname and not rest:
-                self._proxy = parts.hostname, parts.port or _DEFAULT_PORT
-        host = host if host.isascii() else host.encode("idna").decode()
-        self._host = host
-        target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+                self._proxy = Address(parts.hostname, parts.port or _DEFAULT_PORT)
+        self._host = ascii_name(host)
+        target = Address(self._host, port)
         fields = f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n"
         if user_info:
-            coded = base64.b64encode(unquote_to_bytes(user_info)).decode()
-            fields += f"Proxy-Authorization: Basic {coded}\r\n"
+            fields += f"Proxy-Authorization: {basic_authorization(user_info)}\r\n"
         self._request = f"{fields}\r\n".encode()
 
     async def connect(self, make: Callable[[], _Protocol], tls: ssl.SSLContext) -> _Protocol:
@@ -99,7 +97,7 @@ class Tunnel:
             )
         try:
             transport, asking = await loop.create_connection(
-                lambda: _Asking(loop, self._request), *self._proxy
+                lambda: _Asking(loop, self._request), self._proxy.host, self._proxy.port
             )
         except (OSError, UnicodeError) as error:
             raise self._failed(f"cannot be reached: {why_unreachable(error)}") from error
@@ -120,9 +118,7 @@ class Tunnel:
         return transport
 
     def _failed(self, how: str) -> TunnelError:
-        host, port = self._proxy or ("", 0)
-        shown = f"[{host}]" if ":" in host else host
-        return TunnelError(f"the proxy {shown}:{port}, which HTTPS_PROXY names, {how}")
+        return TunnelError(f"the proxy {self._proxy}, which HTTPS_PROXY names, {how}")
 
 
 class _Asking(asyncio.Protocol):

@@ -5,14 +5,14 @@ Writes the heads of requests and tells why no response came. Nothing is recorded
 
 from __future__ import annotations
 
-import base64
 import functools
 from typing import TYPE_CHECKING
-from urllib.parse import unquote_to_bytes, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
+from wiretape.core.addresses import ascii_name
 from wiretape.core.model import Headers, Outcome, header
 from wiretape.errors import UpstreamError
-from wiretape.server.headers import for_upstream
+from wiretape.server.headers import basic_authorization, for_upstream
 from wiretape.server.patience import UpstreamPatience
 from wiretape.server.pool import Pool
 from wiretape.server.tls import trusting
@@ -193,8 +193,7 @@ def _without_credentials(url: str) -> tuple[str, str]:
     user_info, at, host = parts.netloc.rpartition("@")
     if not at:
         return url, ""
-    coded = base64.b64encode(unquote_to_bytes(user_info)).decode()
-    return urlunsplit(parts._replace(netloc=host)), f"Basic {coded}"
+    return urlunsplit(parts._replace(netloc=host)), basic_authorization(user_info)
 
 
 def host_field(base_url: str) -> str:
@@ -203,7 +202,6 @@ def host_field(base_url: str) -> str:
     host, port = parts.netloc, ""
     if parts.port is not None:
         host, _, port = host.rpartition(":")
-    if not host.isascii():
-        host = host.encode("idna").decode()
+    host = ascii_name(host)
     own_port = parts.port in {None, _DEFAULT_PORTS.get(parts.scheme)}
     return host if own_port else f"{host}:{port}"

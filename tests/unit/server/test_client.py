@@ -8,7 +8,7 @@ import errno
 
 import pytest
 
-from support.transport import Wire
+from support.transport import Wire, turns
 from wiretape.server.client import ClientConnection
 from wiretape.server.downstream import Answer, Downstream
 from wiretape.server.request import BrokenBodyError, Request, read_body
@@ -57,11 +57,6 @@ class Client:
             self.may_go.release()
         await turns(10 * count)
         return self.wire.sent.count(b"HTTP/1.1 200")
-
-
-async def turns(count: int = 10) -> None:
-    for _ in range(count):
-        await asyncio.sleep(0)
 
 
 async def test_one_is_answered_when_the_one_before_is_done():

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from support.transport import Wire
+from support.transport import Wire, turns
 from wiretape.core.model import Outcome
 from wiretape.server.connection import UpstreamConnection
 from wiretape.server.exchange import Exchange
@@ -210,11 +210,6 @@ async def body(*pieces: bytes, error: Exception | None = None) -> AsyncIterator[
         await asyncio.sleep(0)
     if error is not None:
         raise error
-
-
-async def turns() -> None:
-    for _ in range(10):
-        await asyncio.sleep(0)
 
 
 async def test_a_body_of_unknown_length_goes_out_in_chunks():

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.transport import Wire
+from support.downstream import Client
+from support.transport import Wire, turns
 from wiretape.core.model import EMPTY_BODY
 from wiretape.errors import JournalError
 from wiretape.server.connection import UpstreamConnection
@@ -50,21 +51,6 @@ class Record(Unrecorded):
 
     def client_left(self) -> None:
         self.told.append("left")
-
-
-class Client:
-    """In the place of a `Downstream`."""
-
-    chunked, paused, last_chunk = True, False, LAST
-
-    def __init__(self) -> None:
-        self.sent = b""
-
-    def write_head(self, *_: Any, **__: Any) -> bytes:
-        return b"HEAD "
-
-    def write(self, data: bytes) -> None:
-        self.sent += data
 
 
 class Upload(StreamedBody):
@@ -114,11 +100,6 @@ class Asked:
         self.task.cancel()
         await turns()
         assert self.task.cancelled()
-
-
-async def turns() -> None:
-    for _ in range(6):
-        await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("beginning", [HEAD, HEAD + CHUNK])

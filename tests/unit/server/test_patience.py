@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from support.clock import Clock
-from support.transport import Wire
+from support.transport import Wire, turns
 from wiretape.server.connection import UpstreamConnection
 from wiretape.server.exchange import Exchange
 from wiretape.server.patience import ClientPatience, UpstreamPatience
@@ -43,11 +43,6 @@ class Waiting:
         await self.task
         self.task = asyncio.create_task(self.exchange.read())
         await turns()
-
-
-async def turns() -> None:
-    for _ in range(10):
-        await asyncio.sleep(0)
 
 
 async def test_an_upstream_that_is_slow_but_alive_is_never_given_up(clock: Clock):

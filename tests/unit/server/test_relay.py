@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.transport import Wire
+from support.downstream import Client
+from support.transport import Wire, turns
 from wiretape.core.model import Outcome
 from wiretape.server.connection import UpstreamConnection
 from wiretape.server.interaction import Unrecorded
@@ -19,34 +20,6 @@ from wiretape.server.relay import Relay
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 LAST = b"0\r\n\r\n"
-
-
-class Client:
-    """In the place of a `Downstream`."""
-
-    chunked = True
-    last_chunk = b"0\r\n\r\n"
-
-    def __init__(self) -> None:
-        self.sent = b""
-        self.reads = asyncio.Event()
-        self.reads.set()
-        self.full_with_next = False
-
-    @property
-    def paused(self) -> bool:
-        return not self.reads.is_set()
-
-    def write_head(self, *_: Any, **__: Any) -> bytes:
-        return b"HEAD "
-
-    def write(self, data: bytes) -> None:
-        self.sent += data
-        if self.full_with_next:
-            self.reads.clear()
-
-    async def drain(self) -> None:
-        await self.reads.wait()
 
 
 class Failing(Unrecorded):
@@ -109,22 +82,18 @@ class Passage:
         self.upstream.data_received(HEAD)
         self.task = asyncio.create_task(relay.run())
 
-    async def turns(self) -> None:
-        for _ in range(5):
-            await asyncio.sleep(0)
-
     async def reads_on(self) -> None:
         """The client has read all, and has room for what is to come."""
         self.client.full_with_next = False
         self.client.reads.set()
-        await self.turns()
+        await turns()
         assert not self.wire.paused
 
 
 async def passed(reads: Sequence[bytes], record: Unrecorded, *, chunked: bool = True) -> bytes:
     """What a client gets of an answer that comes in these reads, its head before them."""
     passage = Passage(record, chunked=chunked)
-    await passage.turns()
+    await turns()
     for data in reads:
         passage.upstream.data_received(data)
     async with asyncio.timeout(5):
@@ -158,9 +127,9 @@ async def test_a_client_that_knows_no_chunks_gets_the_bytes_alone():
 
 async def test_a_chunk_that_is_longer_than_it_says_is_not_passed_on():
     passage = Passage(Unrecorded())
-    await passage.turns()
+    await turns()
     passage.upstream.data_received(b"1\r\naXY")
-    await passage.turns()
+    await turns()
     assert passage.upstream.exchange is None
     assert b"XY" not in passage.client.sent
     passage.task.cancel()
@@ -169,7 +138,7 @@ async def test_a_chunk_that_is_longer_than_it_says_is_not_passed_on():
 async def test_after_the_end_nothing_is_passed_on():
     record = Noting()
     passage = Passage(record)
-    await passage.turns()
+    await turns()
     exchange = passage.upstream.exchange
     assert exchange is not None
     exchange.give_up()
@@ -181,7 +150,7 @@ async def test_after_the_end_nothing_is_passed_on():
 
 async def test_a_chunk_by_itself_ends_the_upstreams_silence():
     passage = Passage(Unrecorded())
-    await passage.turns()
+    await turns()
     exchange = passage.upstream.exchange
     assert exchange is not None
     before = exchange.silence
@@ -200,7 +169,7 @@ async def test_a_head_that_comes_alone_is_recorded_before_it_is_passed_on():
 
 async def test_a_client_that_has_read_by_the_time_somebody_looks_gets_the_rest():
     passage = Passage(Unrecorded())
-    await passage.turns()
+    await turns()
     passage.client.full_with_next = True
     passage.upstream.data_received(b"1\r\na\r\n")
     assert passage.wire.paused
@@ -213,10 +182,10 @@ async def test_a_client_that_has_read_by_the_time_somebody_looks_gets_the_rest()
 
 async def test_a_slow_client_gets_the_rest_when_it_reads_again():
     passage = Passage(Unrecorded())
-    await passage.turns()
+    await turns()
     passage.client.full_with_next = True
     passage.upstream.data_received(b"1\r\na\r\n")
-    await passage.turns()
+    await turns()
     assert passage.wire.paused
     await passage.reads_on()
     passage.upstream.data_received(b"0\r\n\r\n")
@@ -227,7 +196,7 @@ async def test_a_slow_client_gets_the_rest_when_it_reads_again():
 @pytest.mark.parametrize(("taken", "sent"), [(0, b"HEAD "), (2, b"HEAD 1\r\na\r\n1\r\nb\r\n")])
 async def test_after_a_failure_nothing_more_is_passed_on(taken: int, sent: bytes):
     passage = Passage(Failing(taken))
-    await passage.turns()
+    await turns()
     for chunk in (b"a", b"b", b"c", b"d"):
         passage.upstream.data_received(b"1\r\n%b\r\n" % chunk)
     with pytest.raises(ValueError, match="a bug"):
@@ -238,7 +207,7 @@ async def test_after_a_failure_nothing_more_is_passed_on(taken: int, sent: bytes
 @pytest.mark.parametrize("before", [0, 1, 2])
 async def test_nothing_more_comes_while_a_client_is_slow_whichever_chunk_fills_its_socket(before):
     passage = Passage(Unrecorded())
-    await passage.turns()
+    await turns()
     for _ in range(before):
         passage.upstream.data_received(b"1\r\n-\r\n")
     assert not passage.wire.paused
