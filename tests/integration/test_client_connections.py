@@ -70,7 +70,7 @@ async def test_a_client_that_asks_far_ahead_is_answered_in_full(proxy: Proxy):
 
 @pytest.mark.parametrize("name", ["h2c", "websocket", "tcp"])
 async def test_who_asks_for_another_protocol_is_answered_in_http_and_may_ask_anew(
-    name: str, proxy: Proxy
+    name: str, proxy: Proxy, caplog: pytest.LogCaptureFixture
 ):
     upgrade = ("Connection: Upgrade", f"Upgrade: {name}", "Content-Length: 2")
     async with (
@@ -87,6 +87,8 @@ async def test_who_asks_for_another_protocol_is_answered_in_http_and_may_ask_ane
     (seen,) = upstream.seen
     assert seen.body == b"hi"
     assert seen.header("Upgrade") is None
+    told = "POST /a asks for a WebSocket, which wiretape does not speak"
+    assert (told in caplog.text) == (name == "websocket")
 
 
 async def test_trailer_fields_are_no_header_fields_of_another_request(proxy: Proxy):

@@ -146,6 +146,13 @@ class App:
         session.in_flight += 1
         try:
             settings = self.settings
+            if request.fields.get("Upgrade", "").lower() == "websocket":
+                _log.warning(
+                    "%s %s asks for a WebSocket, which wiretape does not speak: it is answered as"
+                    " plain HTTP; have the client use the API over HTTP",
+                    request.method,
+                    self._redactor.target(where.target),
+                )
             if request.waits_to_go_on:
                 downstream.ask_to_go_on()
             body = await read_body(request, settings.max_body_bytes, settings.body_timeout_s)
