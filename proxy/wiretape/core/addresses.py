@@ -18,7 +18,7 @@ DEFAULT_UPSTREAM = f"http://127.0.0.1:{OLLAMA_PORT}"
 DEFAULT_LISTEN = "127.0.0.1:11435"
 
 _MAX_PORT = 65535
-_SCHEME_PORTS = {"http": 80, "https": 443}
+SCHEME_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +66,11 @@ def parse_upstream(text: str) -> str:
     try:
         parts = urlsplit(url)
         port = parts.port
-        ascii_name(parts.hostname or "")
+        if not url.isascii():
+            (parts.hostname or "").encode("idna")  # which looks at an ASCII host's labels too
     except ValueError:  # UnicodeError is one
         raise UsageError(bad) from None
-    if parts.scheme not in _SCHEME_PORTS or not parts.hostname or port == 0:
+    if parts.scheme not in SCHEME_PORTS or not parts.hostname or port == 0:
         raise UsageError(bad)
     if parts.query or parts.fragment or re.search(r"\s", url):
         raise UsageError(bad)
@@ -87,9 +88,9 @@ def ollama_host_url(value: str) -> str:
     text = value.strip().strip("\"'").strip()
     scheme, separator, rest = text.partition("://")
     if text == "ollama.com":
-        scheme, rest, port = "https", text, _SCHEME_PORTS["https"]
+        scheme, rest, port = "https", text, SCHEME_PORTS["https"]
     elif separator:
-        port = _SCHEME_PORTS.get(scheme, OLLAMA_PORT)
+        port = SCHEME_PORTS.get(scheme, OLLAMA_PORT)
     else:
         scheme, rest, port = "http", text, OLLAMA_PORT
     authority, _, path = rest.partition("/")
@@ -112,7 +113,7 @@ def ollama_host_url(value: str) -> str:
 def names_listener(url: str, listen: Address) -> bool:
     """Whether a base URL is the proxy's own address: forwarding there would go in circles."""
     parts = urlsplit(url)
-    port = parts.port or _SCHEME_PORTS.get(parts.scheme, 0)
+    port = parts.port or SCHEME_PORTS.get(parts.scheme, 0)
     if listen.port == 0 or port != listen.port or parts.hostname is None:
         return False
     if parts.hostname == listen.host:

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from wiretape.core.addresses import is_address
+from wiretape.core.addresses import SCHEME_PORTS, is_address
 from wiretape.server.clock import monotonic_ns
 from wiretape.server.connection import UpstreamConnection
 from wiretape.server.tunnel import tunnel_to
@@ -38,7 +38,7 @@ class Pool:
         parts = urlsplit(base_url)
         self._host = parts.hostname or ""
         self._is_address = is_address(self._host)
-        self._port = parts.port or (443 if tls else 80)
+        self._port = parts.port or SCHEME_PORTS[parts.scheme]
         self._timeout_s = timeout_s
         self._tls = tls
         self._tunnel = tunnel_to(self._host, self._port) if tls else None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
-from wiretape.core.addresses import Address, ascii_name, is_loopback
+from wiretape.core.addresses import SCHEME_PORTS, Address, ascii_name, is_loopback
 from wiretape.server.headers import basic_authorization
 from wiretape.server.unreachable import why_unreachable
 
@@ -24,7 +24,6 @@ _Protocol = TypeVar("_Protocol", bound=asyncio.Protocol)
 _HEAD_END = b"\r\n\r\n"
 _HEAD_LIMIT_BYTES = 64 * 1024
 _SHOWN_BYTES = 200
-_DEFAULT_PORT = 80
 _CREDENTIALS_WANTED = (b"407", b"401")  # the latter from tinyproxy, for wrong ones
 
 
@@ -61,7 +60,7 @@ class Tunnel:
             user_info = parts.netloc.rpartition("@")[0]
             rest = parts.path.strip("/") or parts.query or parts.fragment
             if parts.scheme == "http" and parts.hostname and not rest:
-                self._proxy = Address(parts.hostname, parts.port or _DEFAULT_PORT)
+                self._proxy = Address(parts.hostname, parts.port or SCHEME_PORTS["http"])
         self._host = ascii_name(host)
         target = Address(self._host, port)
         fields = f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n"

@@ -9,7 +9,7 @@ import functools
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
-from wiretape.core.addresses import ascii_name
+from wiretape.core.addresses import SCHEME_PORTS, ascii_name
 from wiretape.core.model import Headers, Outcome, header
 from wiretape.errors import UpstreamError
 from wiretape.server.headers import basic_authorization, for_upstream
@@ -30,7 +30,6 @@ _BODILESS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE", "TRACE", "CONNECT"})
 # Which may be sent again when nobody knows whether they have been served (RFC 9110, 9.2.2).
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 _CONNECT_TIMEOUT_S = 30.0
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Upstream:
@@ -203,5 +202,5 @@ def host_field(base_url: str) -> str:
     if parts.port is not None:
         host, _, port = host.rpartition(":")
     host = ascii_name(host)
-    own_port = parts.port in {None, _DEFAULT_PORTS.get(parts.scheme)}
+    own_port = parts.port in {None, SCHEME_PORTS.get(parts.scheme)}
     return host if own_port else f"{host}:{port}"

@@ -67,7 +67,18 @@ def test_upstreams_are_urls(text: str, url: str):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "nonsense", "ftp://x", "http://", "http://h:0", "http://h:99999", "http://a b", "h?x=1:2"],
+    [
+        "",
+        "nonsense",
+        "ftp://x",
+        "http://",
+        "http://h:0",
+        "http://h:99999",
+        "http://a b",
+        "h?x=1:2",
+        "http://é..b",
+        "http://a..b/é",
+    ],
 )
 def test_what_is_no_url_is_refused_as_an_upstream(text: str):
     with pytest.raises(UsageError, match="is not a URL"):

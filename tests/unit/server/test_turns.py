@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from support.transport import turns
 from wiretape.core.model import Mode
 from wiretape.server.app import App
 from wiretape.server.settings import Settings
@@ -68,8 +69,7 @@ async def test_who_leaves_while_it_waits_holds_nobody_up():
 async def test_after_a_burst_one_begins_at_once():
     burst = Burst(100)
     await burst.begins_in_each_turn()
-    for _ in range(3):
-        await asyncio.sleep(0)
+    await turns(3)
     late = asyncio.create_task(burst.begin(100))
     await asyncio.sleep(0)
     assert late.done()
