@@ -240,6 +240,7 @@ async def test_an_upstream_that_was_not_there_is_no_recording(
         summary = await tape.stop()
     # What was not there before can only be meant, where it was asked for.
     assert summary.written == ((tmp_path / "c.yaml",) if mode == "record" else ())
+    assert summary.reports[0]["recorded"] == len(summary.written)
     async with scripted_upstream(echo) as upstream:
         async with proxy("record", upstream=upstream.url, cassette="c") as tape:
             await ask(tape.url, "GET", "/1")
@@ -252,6 +253,7 @@ async def test_an_upstream_that_was_not_there_is_no_recording(
     if mode != "once":  # which replays by now
         text = f"{tmp_path / 'c.yaml'}: it was left as it is, for no upstream answered any of 1"
         assert summary.errors[0].startswith(text)
+        assert summary.reports[0]["recorded"] == 0
 
 
 async def test_one_answer_makes_a_recording(proxy: Proxy, tmp_path: Path):

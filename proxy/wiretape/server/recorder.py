@@ -51,7 +51,7 @@ class Recorder:
     Attributes:
         path: as given.
         failure: why recording stopped; None while it goes on.
-        interactions: how many were recorded.
+        interactions: how many were recorded; 0 once they were given up, as `wants_answers` has it.
         unreachable: how many of them had no upstream to answer them.
         redactor: as given.
         clock: tells the time to stamp on what arrives now; its own once the journal is open.
@@ -241,10 +241,9 @@ class Recorder:
         if answered or self.failure is not None or not (self.interactions and self._wants_answers):
             return journal.close()
         journal.discard()
+        asked, self.interactions = self.interactions, 0
         kept = "it was left as it is" if self.path.exists() else "it was not written"
-        raise JournalError(
-            self.path, f"{kept}, for no upstream answered any of {self.interactions} requests"
-        )
+        raise JournalError(self.path, f"{kept}, for no upstream answered any of {asked} requests")
 
     def discard(self) -> None:
         """Give the recording up; the cassette stays as it was, or missing."""
