@@ -28,6 +28,9 @@ class EncodingError(Exception):
 
 
 SALVAGE_STEP = 4096
+FOREIGN_STEP = 64
+"""How many bytes a library is given at once: few of them can be told how much may come out, and
+brotli's 26 bytes can hold 16 MiB."""
 MOST_MEMBERS = 1000
 """At most this many gzip members in one chunk: each costs a copy of what follows it."""
 
@@ -143,19 +146,24 @@ class Foreign:
 
     def feed(self, data: bytes) -> bytes:
         """Decode the next bytes."""
-        try:
-            out = self._step(data)
-        except Exception as error:  # the libraries' own error types cannot be named here
-            raise EncodingError(f"{self._name}: {error}") from error
-        if not isinstance(out, bytes):
-            raise EncodingError(f"{self._name}: the library gave no bytes")
-        self._produced += len(out)
-        if self._produced > LARGEST:
-            raise EncodingError(TOO_MUCH, out)
-        if getattr(self._decompressor, "unused_data", b""):
-            # It may be another zstd frame (RFC 8878, section 3.1), so that this is not all.
-            raise EncodingError(f"{self._name}: what follows its end is not decoded", out)
-        return out
+        out = bytearray()
+        for start in range(0, len(data), FOREIGN_STEP):
+            ended = getattr(self._decompressor, "eof", False)
+            try:
+                piece = b"" if ended else self._step(data[start : start + FOREIGN_STEP])
+            except Exception as error:  # the libraries' own error types cannot be named here
+                raise EncodingError(f"{self._name}: {error}", bytes(out)) from error
+            if not isinstance(piece, bytes):
+                raise EncodingError(f"{self._name}: the library gave no bytes", bytes(out))
+            out += piece
+            self._produced += len(piece)
+            if self._produced > LARGEST:
+                raise EncodingError(TOO_MUCH, bytes(out))
+            if ended or getattr(self._decompressor, "unused_data", b""):
+                # It may be another zstd frame (RFC 8878, section 3.1), so that this is not all.
+                reason = f"{self._name}: what follows its end is not decoded"
+                raise EncodingError(reason, bytes(out))
+        return bytes(out)
 
     def finish(self) -> None:
         """The input is over; not every library can tell whether something is missing."""

@@ -106,9 +106,12 @@ def test_a_coding_without_its_library_leaves_the_bytes_and_says_so(name, monkeyp
 
 
 class Reverser:
+    fed = False
+
     def decompress(self, data):
         if b"!" in data:
             raise RuntimeError("no")
+        self.fed = True
         return data[::-1]
 
 
@@ -125,7 +128,7 @@ def test_a_coding_with_a_library_is_undone_by_it(monkeypatch):
 @pytest.mark.parametrize(
     ("member", "yes", "no"),
     [
-        ("eof", True, False),
+        ("eof", property(lambda self: self.fed), False),
         ("is_finished", staticmethod(lambda: True), staticmethod(lambda: False)),
     ],
     ids=["zstd", "br"],
@@ -152,6 +155,46 @@ def test_what_a_library_leaves_over_is_not_taken_for_nothing(monkeypatch):
     event, broken = decode([b"\n\n1 :atad"], coded("zstd"))
     assert event.data == "1"
     assert broken.error == "content-encoding: zstd: what follows its end is not decoded"
+
+
+def test_what_comes_after_a_library_has_told_its_end_is_not_taken_for_nothing(monkeypatch):
+    class Library:
+        ZstdDecompressor = Reverser
+
+    monkeypatch.setattr(encodings.importlib, "import_module", lambda _name: Library)
+    monkeypatch.setattr(Reverser, "eof", property(lambda self: self.fed), raising=False)
+    event, broken = decode([b"\n\n1 :atad", b"frame"], coded("zstd"))
+    assert event.data == "1"
+    assert broken.error == "content-encoding: zstd: what follows its end is not decoded"
+
+
+def test_a_small_body_that_holds_a_huge_one_is_given_to_a_library_bit_by_bit(monkeypatch):
+    came = 0
+
+    class Bomb:
+        def decompress(self, data):
+            nonlocal came
+            came += len(data) * 1000
+            return b"a" * (len(data) * 1000)
+
+    class Library:
+        Decompressor = Bomb
+
+    monkeypatch.setattr(encodings.importlib, "import_module", lambda _name: Library)
+    monkeypatch.setattr(encodings, "LARGEST", 200_000)
+    assert decode([b"x" * 10_000], coded("br"))[-1].error.endswith(encodings.TOO_MUCH)
+    assert came <= encodings.LARGEST + 1000 * encodings.FOREIGN_STEP
+
+
+def test_what_a_library_gave_before_it_failed_is_kept(monkeypatch):
+    class Library:
+        Decompressor = Reverser
+
+    monkeypatch.setattr(encodings.importlib, "import_module", lambda _name: Library)
+    body = b"\n\n1 :atad".ljust(encodings.FOREIGN_STEP, b"\n") + b"!"
+    event, broken = decode([body], coded("br"))
+    assert event.data == "1"
+    assert broken.error == "content-encoding: br: no"
 
 
 def test_what_follows_the_end_of_compressed_data_is_left_alone():
