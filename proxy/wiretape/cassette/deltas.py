@@ -10,8 +10,9 @@ import re
 
 # The value up to its quote. Looking ahead for a letter leaves most other members at once.
 _DELTA = re.compile(
-    rb'"(?=[acdiprt])(content|text|arguments|partial_json|delta|thinking|reasoning'
-    rb'|reasoning_content|response|refusal|input)":[ ]?"((?:[^"\\]++|\\.|\\\Z)++|\Z)',
+    rb'"(?=[acdgiprstv])(content|text|arguments|partial_json|delta|thinking|reasoning'
+    rb"|reasoning_content|response|refusal|input|transcript|summary|value|stringValue|answer"
+    rb'|generated_text)"[ ]?:[ ]?"((?:[^"\\]++|\\.|\\\Z)++|\Z)',
     re.DOTALL,
 )
 _STREAMED = (

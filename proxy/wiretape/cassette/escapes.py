@@ -1,7 +1,7 @@
 r"""JSON's escapes of characters that need none, undone: what a text says, and where it says it.
 
-Knows bytes; nothing of secrets. Some encoders write `/` as `\/`, and `+`, `&`, `=` or `<` by their
-number; JSON inside a string of JSON doubles the backslashes.
+Knows bytes; nothing of secrets. Some encoders write `/` as `\/`, and `+`, `&`, `=` or `<`, or
+all that is not ASCII, by their numbers; JSON inside a string of JSON doubles the backslashes.
 """
 
 from __future__ import annotations
@@ -11,20 +11,25 @@ from bisect import bisect_left, bisect_right
 
 # JSON in JSON in JSON in JSON: each doubles the backslashes and adds one.
 _MOST_BACKSLASHES = 15
-ESCAPE_BYTES = _MOST_BACKSLASHES + len("u002B")
-"""The longest that one of these escapes is."""
+ESCAPE_BYTES = 2 * (_MOST_BACKSLASHES + len("u002B"))
+"""The longest that one of these escapes is: that of a character that takes two numbers (UTF-16)."""
 
-# Patterns that begin with the backslash itself are searched for fastest.
-_NUMBER = re.compile(rb"\\\\{0,14}+u00([2-7][0-9A-Fa-f])")
-_ESCAPE = re.compile(rb"\\\\{0,14}+(?:/|u00[2-7][0-9A-Fa-f])")
-_CHARACTERS = {b"%02x" % number: bytes([number]) for number in range(0x20, 0x80)}
+# Patterns that begin with the backslash itself are searched for fastest. Control characters stay
+# escaped, and so does half a pair.
+_CODE = rb"u(?!00[01]|[Dd][89A-Fa-f])([0-9A-Fa-f]{4})"
+_HIGH = rb"u([Dd][89ABab][0-9A-Fa-f]{2})"
+_LOW = rb"u([Dd][C-Fc-f][0-9A-Fa-f]{2})"
+_NUMBER = re.compile(rb"\\\\{0,14}+(?:%b|%b\\{1,15}+%b)" % (_CODE, _HIGH, _LOW))
+_ESCAPE = re.compile(rb"\\\\{0,14}+(?:/|%b|%b\\{1,15}+%b)" % (_CODE, _HIGH, _LOW))
 # What may become one when more bytes come.
-_BEGUN = re.compile(rb"\\(?:u(?:0(?:0[2-7]?)?)?)?")
-_TELLS = re.compile(rb"\\(?:/|u00[2-7]|(?:u(?:00?)?)?\Z)")
+_REST = rb"(?:u(?!00[01]|[Dd][C-Fc-f])[0-9A-Fa-f]{0,3})?\Z"
+_REST_OF_LOW = rb"(?:u(?:[Dd](?:[C-Fc-f][0-9A-Fa-f]?)?)?)?\Z"
+_BEGUN = re.compile(rb"\\{1,15}+(?:%b|%b(?:\\{1,15}+%b|\Z))" % (_REST, _HIGH, _REST_OF_LOW))
+_TELLS = re.compile(rb"\\(?:/|u(?!00[01])[0-9A-Fa-f]{4}|%b)" % _REST)
 
 
 class Unescaped:
-    """Bytes with the escapes of ASCII characters undone, from the space on.
+    """Bytes with the escapes undone, but for those of control characters.
 
     An escape that the end cuts off is left out, for nothing tells yet what it will be.
 
@@ -35,9 +40,9 @@ class Unescaped:
     __slots__ = ("_content", "_ends", "_places", "_removed", "text")
 
     def __init__(self, content: bytes) -> None:
-        begun = content.rfind(b"\\")
-        if begun >= 0 and _BEGUN.fullmatch(content, begun):
-            content = content[:begun].rstrip(b"\\")
+        begun = _BEGUN.search(content, max(0, len(content) - ESCAPE_BYTES))
+        if begun is not None:
+            content = content[: begun.start()].rstrip(b"\\")
         self._content = content
         for _ in range(_MOST_BACKSLASHES):
             if b"\\/" not in content:
@@ -54,7 +59,7 @@ class Unescaped:
         removed = 0
         for match in _ESCAPE.finditer(self._content):
             self._places.append(match.start() - removed)
-            removed += match.end() - match.start() - 1
+            removed += match.end() - match.start() - len(_character(match))
             self._ends.append(match.end())
             self._removed.append(removed)
 
@@ -76,7 +81,11 @@ class Unescaped:
 
 
 def _character(match: re.Match[bytes]) -> bytes:
-    return _CHARACTERS[match[1].lower()]
+    code, high, low = match.groups()
+    if code is None and high is None:
+        return b"/"
+    number = code or high + low
+    return bytes.fromhex(number.decode()).decode("utf-16-be").encode()
 
 
 def unescaped(content: bytes) -> Unescaped | None:

@@ -110,8 +110,8 @@ _NOT_A_KEY = rb"(?![A-Za-z0-9_-]{0,9}[^A-Za-z0-9_-])"
 _NOT_A_USER = rb"(?![^\s/:@\"'<>\\?#]*(?:[\s/@\"'<>\\?#]|:[^\s/@\"'<>\\]*[\s/\"'<>\\]))"
 _A_BEARER = rb"earer(?!\w)(?!(?:[ \t]|%20)++[A-Za-z0-9._~/=-]{0,15}[^A-Za-z0-9._~+/=-])"
 _A_PARAMETER = (
-    rb"[A-Za-z_-]{3,40}(?:=|%3[Dd])"
-    rb"(?!(?:[^\s&#\"'<>\\%]|%(?!26|23)){0,7}(?:[\s&#\"'<>\\]|%26|%23))"
+    rb"(?=(?:26|3[Ff])?[A-Za-z_-]{3,40}(?:=|%3[Dd])"
+    rb"(?!(?:[^\s&#\"'<>\\%]|%(?!26|23)){0,7}(?:[\s&#\"'<>\\]|%26|%23)))"
 )
 _SUSPECT = re.compile(
     b"|".join(
@@ -131,10 +131,18 @@ _SUSPECT = re.compile(
             rb"b" + _A_BEARER,
             rb"B" + _A_BEARER,
             rb"z(?<=uthoriz)(?!ation[\\\"'\s:=]{0,9}[^\\\"'\s:=Bb])",
-            *(sign + _A_PARAMETER for sign in (rb"\?", rb"&", rb";", rb"%(?:26|3[Ff])")),
+            *(sign + _A_PARAMETER for sign in (rb"\?", rb"&", rb";", rb"%(?=26|3[Ff])")),
         )
     )
 )
+# How far before what tells a suspect its shape may begin, by the byte that tells it. Each try takes
+# a microsecond, and a page's text can be full of parameters.
+_BEGINS_BEFORE = {
+    **dict.fromkeys(b"?&;%bBA", 0),
+    **dict.fromkeys(b"/J", len("ey")),
+    **dict.fromkeys(b"P", len("-----BEGIN") + 30),
+}
+_MOSTLY_BEFORE = len("github_pat")
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,13 +204,19 @@ class Secrets:
     def __bool__(self) -> bool:
         return self.builtin or bool(self._custom)
 
-    def find(self, content: bytes) -> list[Found]:
-        """Every secret, in order, none inside another; also one with escapes of JSON in it."""
+    def find(self, content: bytes, *, events: bool = False) -> list[Found]:
+        """Every secret, in order, none inside another; also one with escapes of JSON in it.
+
+        Args:
+            content: where.
+            events: it is several events, over whose ends no pattern of the user's reaches: it
+                would make one secret of their JSON, and an answer of theirs nobody could read.
+        """
         plain = unescaped(content)
         text = content if plain is None else plain.text
         found = list(_well_known(text)) if self.builtin else []
         for pattern in self._custom:
-            found += _custom(pattern, text)
+            found += _custom(pattern, text, events=events)
         if plain is not None:
             found = [
                 Found(each.kind, plain.outside(each.start), plain.outside(each.end))
@@ -210,7 +224,7 @@ class Secrets:
             ]
             # A pattern of the user's may be meant for the bytes as they stand.
             for pattern in self._custom:
-                found += _custom(pattern, content)
+                found += _custom(pattern, content, events=events)
         if self._custom and len(found) > 1:
             found = _apart(found)
         return found
@@ -245,23 +259,24 @@ def _apart(found: list[Found]) -> list[Found]:
     return apart
 
 
-def compile_pattern(pattern: str) -> re.Pattern[bytes]:
-    """A user's regular expression, for bytes of UTF-8.
+def compile_pattern(pattern: str) -> re.Pattern[str]:
+    """A user's regular expression.
 
     Raises:
         UsageError: it is none, or it matches the empty text.
     """
     try:
-        compiled = re.compile(pattern.encode())
-    except (re.error, UnicodeEncodeError) as error:
+        compiled = re.compile(pattern)
+    except re.error as error:
         raise UsageError(f"--redact {pattern!r} is no regular expression: {error}") from None
-    if compiled.match(b""):
+    if compiled.match(""):
         raise UsageError(f"--redact {pattern!r} matches nothing at all, so it would match anywhere")
     return compiled
 
 
 _KINDS = ("", *(kind for kind, _ in _SHAPES))
 _KNOWN = re.compile(b"|".join(shape for _, shape in _SHAPES))
+_EVENT_END = re.compile(rb"\n(?!data:)")
 _SHORTEST_BYTES = 4
 _WHOLE = [b"REDACTED-%b-" % kind.encode() for kind in (*_KINDS[1:], CUSTOM)]
 _CUT_OFF = {whole[:length] for whole in _WHOLE for length in range(_SHORTEST_BYTES, len(whole))}
@@ -286,21 +301,40 @@ def _well_known(content: bytes) -> Iterator[Found]:
     # the end cuts off may not, and the line break tells so.
     start = 0
     for suspect in _SUSPECT.finditer(content + b"\n"):
-        position = max(start, suspect.start() - CONTEXT_BYTES)
-        while position <= suspect.end():
+        sign = suspect.start()
+        before = _BEGINS_BEFORE.get(content[sign], _MOSTLY_BEFORE)
+        for position in range(max(start, sign - before), sign + 1):
             match = _KNOWN.match(content, position)
-            if match is None:
-                position += 1
-                continue
-            assert match.lastindex is not None  # noqa: S101  each shape has its group
-            yield Found(_KINDS[match.lastindex], *match.span(match.lastindex))
-            position = match.end()
-        start = position
+            if match is not None:
+                assert match.lastindex is not None  # noqa: S101  each shape has its group
+                yield Found(_KINDS[match.lastindex], *match.span(match.lastindex))
+                start = match.end()
+                break
 
 
-def _custom(pattern: re.Pattern[bytes], content: bytes) -> Iterator[Found]:
+def _custom(pattern: re.Pattern[str], content: bytes, *, events: bool) -> Iterator[Found]:
+    begins = 0
+    for part in _EVENT_END.split(content) if events else [content]:
+        for start, end in _matches(pattern, part):
+            yield Found(CUSTOM, begins + start, begins + end)
+        begins += len(part) + 1
+
+
+def _matches(pattern: re.Pattern[str], content: bytes) -> Iterator[tuple[int, int]]:
     group: str | int = "secret" if "secret" in pattern.groupindex else min(pattern.groups, 1)
-    for match in pattern.finditer(content):
+    # The user's letters are characters; what the bytes are cut off in is none.
+    text = content.decode("utf-8", "surrogateescape")
+    position = offset = 0  # the same place in the text and in the bytes
+    for match in pattern.finditer(text):
         first, end = match.span(group)
-        if end > first and not content[first:end].startswith(b"REDA"):
-            yield Found(CUSTOM, first, end)
+        if end <= first or text.startswith("REDA", first):
+            continue
+        if first < position:  # a group may lie before the last one, in what is looked back at
+            position = offset = 0
+        start = offset + _byte_length(text[position:first])
+        position, offset = end, start + _byte_length(text[first:end])
+        yield start, offset
+
+
+def _byte_length(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogateescape"))

@@ -29,9 +29,13 @@ LONGEST_BYTES = 8 * 1024
 LONGEST_BESIDE_BYTES = 256 * 1024
 """What stands beside one token is remembered up to this length while nobody knows of a secret."""
 
-# Line ends inside a secret, as private keys have them, are layout: chunks keep their form, and so
+# Line ends inside a secret, as private keys have them, the beginnings of an event's lines, and what
+# else a scalar cannot hold as it is (`scalars.ODD`) are layout: chunks keep their form, and so
 # their length as written, when a secret in them is replaced.
-_LAYOUT = re.compile(rb"[^ -~]+(?:data: ?)?")
+_LAYOUT = re.compile(
+    rb"(?:[\x00-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]|\xef\xbb\xbf|\xef\xbf[\xbe\xbf])+"
+    rb"(?:(?:event|id|retry):[^\r\n]*[\r\n]+)*(?:data: ?)?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,11 @@ class _Piece:
 class Lane:
     """Text that belongs together: a whole body, or what the events of one kind add up to.
 
+    Args:
+        secrets: what to look for.
+        kinds: gets what was found.
+        events: the text is the bytes of events, over whose ends no pattern of the user's reaches.
+
     Attributes:
         text: its end, as far back as a secret may have begun.
         pieces: what the text is made of, where that may have to be written again.
@@ -137,6 +146,7 @@ class Lane:
 
     __slots__ = (
         "_cut",
+        "_events",
         "_kinds",
         "_looks_like",
         "_part",
@@ -147,8 +157,9 @@ class Lane:
         "watched",
     )
 
-    def __init__(self, secrets: Secrets, kinds: set[str]) -> None:
+    def __init__(self, secrets: Secrets, kinds: set[str], *, events: bool = False) -> None:
         self._kinds = kinds
+        self._events = events
         self.text = b""
         self.pieces: list[_Piece] = []
         self.watched = False
@@ -217,7 +228,7 @@ class Lane:
 
     def _find(self) -> list[Found]:
         """The secrets in the text, and those in its last part that what is before it hides."""
-        found = self._secrets.find(self.text)
+        found = self._secrets.find(self.text, events=self._events)
         part = self._part
         if part:
             of_part = self._secrets.find(self.text[part:])

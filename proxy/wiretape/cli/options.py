@@ -213,7 +213,8 @@ secrets = together(
         "--redact",
         type=Parsed("REGEX", checked_pattern),
         multiple=True,
-        help="Redact this too, in bodies, targets and headers. Repeatable.",
+        help="Redact what this matches (in text, as Python's re has it) too, in bodies, targets and"
+        " headers. Repeatable.",
     ),
     setting(
         "--keep-secrets",

@@ -162,7 +162,7 @@ class InteractionRecorder(Unrecorded):
         """How some chunks are to be written; the first ones begin the watch if more may follow."""
         if self._stream is None:
             redactor = self._recorder.redactor
-            if whole and none_in(redactor.secrets, self._content_type, pieces):
+            if whole and none_in(redactor.secrets, pieces):
                 return Safe(pieces, (), ())
             self._stream = redactor.stream(self._content_type)
         return Safe(pieces, (), ()) if self._stream is None else self._stream.take(pieces)

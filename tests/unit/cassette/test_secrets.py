@@ -231,7 +231,7 @@ def test_only_the_users_patterns_where_the_shapes_are_switched_off():
     assert Secrets(builtin=False).find(key.encode()) == []
 
 
-@pytest.mark.parametrize("pattern", ["(", "a*", "", "\ud800"])
+@pytest.mark.parametrize("pattern", ["(", "a*", ""])
 def test_a_pattern_that_cannot_be_is_refused(pattern: str):
     with pytest.raises(UsageError, match="--redact"):
         Secrets([pattern])
@@ -259,6 +259,9 @@ def test_a_long_text_is_searched_only_where_a_secret_may_begin(monkeypatch: pyte
     tried = 0
     assert not SECRETS.find(b"/v1beta/models/m:streamGenerateContent?alt=sse")
     assert tried == 0
+    link = b"https://shop.example/item?id=1&utm_source=newsletter&utm_campaign=november "
+    assert not SECRETS.find(link * 100)
+    assert tried == 2 * 100
 
 
 def test_long_hostile_text_takes_no_long_time():
