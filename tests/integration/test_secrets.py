@@ -68,7 +68,7 @@ async def test_no_planted_secret_is_written_anywhere_and_replay_still_matches(
     async with (
         scripted_upstream(echo) as upstream,
         serving(
-            "record", "--upstream", upstream.url.replace("//", "//me:Tr0ub4dor@"),
+            "record", "--upstream", upstream.url.replace("//", "//Tr0ub4dor@"),
             "--dir", tmp_path, "--cassette", "c", "--log-level", "debug",
         ) as tape,
     ):  # fmt: skip

@@ -14,6 +14,7 @@ from wiretape.cassette.secrets import Secrets
 from wiretape.cli import group
 from wiretape.cli.options import Configured, Setting, config_of
 from wiretape.cli.reading import print_json
+from wiretape.core.addresses import redact_user_info
 from wiretape.environment import upstream_of
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _row(context: click.Context, option: Setting, value: Any, listen: Address) -
     if option.key == "token" and value:
         value = "(set)"
     if option.key == "upstream":
-        value = Secrets().redact_text(str(value))
+        value = Secrets().redact_text(redact_user_info(str(value)))
     if isinstance(value, tuple | list):
         value = [_plain(each) for each in value]
     return {

@@ -17,6 +17,7 @@ from wiretape.cli.options import Configured, Parsed
 from wiretape.cli.progress import tracked
 from wiretape.cli.reading import print_json, print_rich
 from wiretape.cli.serving import settings_for
+from wiretape.core.addresses import redact_user_info
 from wiretape.core.model import Mode
 from wiretape.core.variation import Assignment
 from wiretape.errors import UsageError, WiretapeError
@@ -88,7 +89,8 @@ def rerun(
     settings = settings_for(Mode.RECORD, {"directory": path.parent, **given})
     if given.get("upstream") is None:
         settings = replace(settings, upstream=recorded.upstream)
-    upstream = settings.redactor().secrets.redact_text(settings.upstream)  # as takes have it
+    shown = redact_user_info(settings.upstream)
+    upstream = settings.redactor().secrets.redact_text(shown)  # as takes have it
     takes = Takes.of(path, assignments)
     files = [takes.file(number) for number in range(1, count + 1)]
     missing = [number for number, file in enumerate(files, 1) if not file.exists()]

@@ -17,6 +17,7 @@ from wiretape.cli.child import SIGNALLED, Attendant
 from wiretape.cli.logs import say
 from wiretape.cli.options import Configured, setting
 from wiretape.cli.serving import cassette, grace, mode, recording, replaying, settings_for, sum_up
+from wiretape.core.addresses import redact_user_info
 from wiretape.core.model import Mode
 from wiretape.core.tempo import Order
 from wiretape.environment import client_environment, redirected
@@ -208,7 +209,7 @@ def _warn_of_others(settings: Settings) -> None:
     for name, url in redirected(os.environ).items():
         if not f"{url}/".startswith(f"{settings.upstream}/"):
             text = (
-                f"{name} is {url}, but requests go to {settings.upstream};"
-                " choose where with --upstream"
+                f"{name} is {redact_user_info(url)}, but requests go to"
+                f" {redact_user_info(settings.upstream)}; choose where with --upstream"
             )
             say(text, level="warning")

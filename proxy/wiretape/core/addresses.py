@@ -9,8 +9,9 @@ import functools
 import ipaddress
 import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
+from wiretape.core.model import REDACTED
 from wiretape.errors import UsageError
 
 OLLAMA_PORT = 11434
@@ -75,6 +76,13 @@ def parse_upstream(text: str) -> str:
     if parts.query or parts.fragment or re.search(r"\s", url):
         raise UsageError(bad)
     return url.rstrip("/")
+
+
+def redact_user_info(url: str) -> str:
+    """A base URL as it may be shown and written: with `REDACTED` for a user and password."""
+    parts = urlsplit(url)
+    _, at, host = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{REDACTED}@{host}")) if at else url
 
 
 def ollama_host_url(value: str) -> str:

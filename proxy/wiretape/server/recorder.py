@@ -18,6 +18,7 @@ from wiretape.cassette.holding import part_path_of
 from wiretape.cassette.journal import Journal
 from wiretape.cassette.redaction import Redactor
 from wiretape.cassette.writer import request_text
+from wiretape.core.addresses import redact_user_info
 from wiretape.errors import CassetteBusyError, JournalError
 from wiretape.server.clock import SessionClock, utc_now
 from wiretape.server.headers import without_own
@@ -72,7 +73,7 @@ class Recorder:
         self.interactions = 0
         self.unreachable = 0
         self.redactor = redactor or Redactor()
-        self._upstream = self.redactor.secrets.redact_text(upstream)
+        self._upstream = self.redactor.secrets.redact_text(redact_user_info(upstream))
         self._continues = continues
         self._stops = stops
         self._wants_answers = wants_answers

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from wiretape.cassette.library import find_abandoned
-from wiretape.core.addresses import Address, is_loopback, names_listener
+from wiretape.core.addresses import Address, is_loopback, names_listener, redact_user_info
 from wiretape.core.model import Mode
 from wiretape.core.routing import DEFAULT_SESSION, SessionName
 from wiretape.errors import CassetteError, UsageError, WiretapeError
@@ -175,9 +175,10 @@ async def start(settings: Settings) -> Running:
         UsageError: it cannot listen there, or the directory cannot be recorded into.
         CassetteError: what it is to replay cannot be read.
     """
+    upstream = redact_user_info(settings.upstream)
     if settings.mode is not Mode.REPLAY and names_listener(settings.upstream, settings.listen):
         raise UsageError(
-            f"the upstream {settings.upstream} is this proxy itself; say where the model is"
+            f"the upstream {upstream} is this proxy itself; say where the model is"
             " with --upstream, or listen elsewhere with --listen"
         )
     _check_directory(settings)
@@ -185,7 +186,7 @@ async def start(settings: Settings) -> Running:
         _log.warning(
             "the upstream %s ends in /v1, and what clients ask for begins with it: they are"
             " forwarded to /v1/v1/...; leave it out, unless that is meant",
-            settings.upstream,
+            upstream,
         )
     if settings.token is None and not is_loopback(settings.listen.host):
         _log.warning(

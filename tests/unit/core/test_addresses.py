@@ -10,6 +10,7 @@ from wiretape.core.addresses import (
     parse_allowed_host,
     parse_listen,
     parse_upstream,
+    redact_user_info,
 )
 from wiretape.errors import UsageError
 
@@ -164,3 +165,17 @@ def test_an_allowed_host_may_be_spelt_in_any_way(text: str, host: str):
 def test_what_names_no_host_cannot_be_allowed(text: str):
     with pytest.raises(UsageError, match="write a name"):
         parse_allowed_host(text)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://127.0.0.1:11434", "http://127.0.0.1:11434"),
+        ("https://token-of-no-shape@host/v1", "https://REDACTED@host/v1"),
+        ("https://user:@host:8443", "https://REDACTED@host:8443"),
+        ('http://user:pa"ss99999@[::1]:1', "http://REDACTED@[::1]:1"),
+        ("http://user:a@b@host", "http://REDACTED@host"),
+    ],
+)
+def test_what_a_url_says_of_its_user_is_not_shown(url: str, shown: str):
+    assert redact_user_info(url) == shown
