@@ -128,6 +128,16 @@ def test_a_strict_replay_that_nobody_asked_anything_fails(folder: Path):
     assert "name.yaml: line 2" in done.stderr
 
 
+@pytest.mark.parametrize("mode", ["once", "new_episodes"])
+def test_a_strict_run_whose_requests_were_all_refused_exits_3(mode: str, folder: Path):
+    options = ("--mode", mode, "--strict", "--upstream", "http://127.0.0.1:1")
+
+    done = run(folder, *options, "--", sys.executable, "ask.py", NAME)
+
+    assert (done.returncode, done.stdout) == (3, "400\n")
+    assert f"refused: mode {mode} needs to know which cassette" in done.stderr
+
+
 async def test_what_is_new_and_what_was_replayed_each_have_a_line_of_wiretapes_own(folder: Path):
     ask = f"{sys.executable} ask.py '{NAME}'; {sys.executable} ask.py Else?"
     options = ("--mode", "new_episodes", "--cassette", "name", "--", "sh", "-c", ask)

@@ -87,6 +87,24 @@ async def test_names_that_leave_the_directory_are_400(name: str, proxy: Proxy, t
     assert list(tmp_path.iterdir()) == []
 
 
+async def test_a_name_that_is_refused_fails_what_is_strict(proxy: Proxy):
+    async with scripted_upstream(echo) as upstream:
+        async with proxy("record", upstream=upstream.url, cassette="c") as tape:
+            await ask(tape.url, "GET", "/1")
+        for target, headers, failed in (
+            ("/@..%2Fx/1", {}, True),
+            ("/1", {"Wiretape-Cassette": "../x"}, True),
+            ("/_wiretape/sessions/..%2Fx", {}, False),  # no client goes without an answer
+            ("/1", {}, False),
+        ):
+            async with proxy("replay", cassette="c", strict=True) as tape:
+                answer = await ask(tape.url, "GET", target, headers=headers)
+                summary = await tape.stop()
+            assert (answer.status == 200) is (target == "/1" and not headers)
+            assert summary.failed is failed, target
+            assert ["bad cassette name" in text for text in summary.refused] == [True] * failed
+
+
 async def test_recording_without_a_name_makes_a_cassette_named_for_the_time(
     proxy: Proxy, tmp_path: Path
 ):

@@ -50,7 +50,7 @@ class App:
         settings: what it was told.
         sessions: all of its sessions.
         in_flight: the requests that are being answered.
-        refused: what was wrong with cassettes that requests asked for, each thing once.
+        refused: what was wrong with cassettes and names that requests asked for, each thing once.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -134,7 +134,7 @@ class App:
         headers = self._access.headers(from_raw(request.raw_headers))
         target = self._access.target(request.target)
         where = route(target, request.fields.get(CASSETTE_HEADER))
-        control = where.target.startswith(CONTROL_PREFIX) or where.target == CONTROL_PREFIX[:-1]
+        control = _is_control(where.target)
         foreign = self._access.page_refusal(request, where.target, control=control)
         if foreign is not None:
             downstream.answer(foreign)
@@ -189,7 +189,9 @@ class App:
         raw_target = self._access.target(request.target)
         shown = self._redactor.target(raw_target)
         _log.warning("%s %s refused: %s", request.method, shown, error)
-        if isinstance(error, CassetteError) and len(self.refused) < _REFUSED_KEPT:
+        # Who asks the proxy itself for what cannot be, such as to close what is busy, is no client.
+        fails = isinstance(error, CassetteError) or not _is_control(self._shown(request))
+        if fails and len(self.refused) < _REFUSED_KEPT:
             self.refused[str(error)] = None
         if downstream.began:
             downstream.cut()
@@ -216,6 +218,11 @@ class App:
             session.in_flight -= 1
 
         task.add_done_callback(done)
+
+
+def _is_control(target: str) -> bool:
+    """Whether a target without its session is for the proxy itself."""
+    return target.startswith(CONTROL_PREFIX) or target == CONTROL_PREFIX[:-1]
 
 
 async def _body_to_match(body: bytes | StreamedBody, mode: Mode) -> Body | None:

@@ -45,8 +45,8 @@ class Summary:
         reports: one for each session, as `GET sessions/NAME` gives it.
         written: the cassettes that were finished.
         errors: one line each: recordings that could not be finished.
-        refused: one line each: cassettes that were asked for and could not be had.
-        failed: what a strict run must not have: a miss, an unused recording, a refused cassette.
+        refused: one line each: cassettes that were asked for and could not be had, or not be named.
+        failed: what a strict run must not have: a miss, an unused recording, a refused request.
     """
 
     reports: tuple[dict[str, Any], ...]
