@@ -70,6 +70,39 @@ def test_parquet_is_what_duckdb_reads(tmp_path: Path):
     assert names == ["cassettes", "runs.chunks.parquet", "runs.interactions.parquet"]
 
 
+@pytest.mark.parametrize("way", ["itself", "a link", "a hard link", "another way"])
+def test_what_it_exports_is_not_written_over(tmp_path: Path, way: str):
+    shutil.copytree(NOTES, tmp_path / "v")
+    cassette = tmp_path / "v" / "plain-answer.yaml"
+    before = cassette.read_bytes()
+    output = tmp_path / "v" / "out"
+    if way == "a link":
+        output.symlink_to(cassette)
+    elif way == "a hard link":
+        output.hardlink_to(cassette)
+    else:
+        output = cassette if way == "itself" else tmp_path / "v" / ".." / "v" / cassette.name
+    for form in ("jsonl", "har"):
+        done = wiretape("export", tmp_path / "v", "--format", form, "-o", output)
+        assert done.returncode == 2
+        assert done.stderr.count("\n") == 1
+        assert "is one of the cassettes to be exported" in done.stderr
+        assert cassette.read_bytes() == output.read_bytes() == before
+        assert output.is_symlink() is (way == "a link")
+
+
+@pytest.mark.parametrize("table", ["chunks", "interactions"])
+def test_no_table_takes_the_place_of_what_it_exports(tmp_path: Path, table: str):
+    pytest.importorskip("pyarrow", reason="needs the extra: pip install 'wiretape[parquet]'")
+    cassette = tmp_path / f"x.{table}.parquet"
+    shutil.copy(NOTES / "plain-answer.yaml", cassette)
+    before = cassette.read_bytes()
+    done = wiretape("export", cassette, "--format", "parquet", "-o", tmp_path / "x")
+    assert done.returncode == 2
+    assert f"{cassette} is one of the cassettes" in done.stderr
+    assert [each.read_bytes() for each in tmp_path.iterdir()] == [before]
+
+
 def test_without_pyarrow_it_says_how_to_get_it(tmp_path: Path):
     (tmp_path / "pyarrow.py").write_text("raise ImportError\n")
     done = wiretape(

@@ -65,6 +65,8 @@ def export(cassettes: tuple[str, ...], form: str, output: str, directory: Path) 
     A CASSETTE may be a directory.
     """
     files = shared.cassette_files(cassettes, directory)
+    outputs = _outputs(form, output)
+    _check_apart(files, outputs)
     with tracked("exporting", len(files)) as step:
 
         def loaded() -> Iterator[Cassette]:
@@ -74,10 +76,36 @@ def export(cassettes: tuple[str, ...], form: str, output: str, directory: Path) 
                 step()
 
         if form == "parquet":
-            _parquet(loaded(), output)
+            _parquet(loaded(), outputs)
         else:
-            with _writing(output) as file:
+            with _writing(outputs) as file:
                 (_har if form == "har" else _jsonl)(loaded(), file)
+
+
+def _outputs(form: str, output: str) -> list[Path]:
+    """The files to be written; none for standard output.
+
+    Raises:
+        UsageError: standard output cannot take the format.
+    """
+    if form != "parquet":
+        return [] if output == _STANDARD_OUTPUT else [Path(output)]
+    if output == _STANDARD_OUTPUT:
+        raise UsageError("--format parquet makes two files: give them a name with --output")
+    stem = output.removesuffix(".parquet")
+    return [Path(f"{stem}.{name}.parquet") for name in ("chunks", "interactions")]
+
+
+def _check_apart(files: list[Path], outputs: list[Path]) -> None:
+    """Refuse to write over what is to be read, by whatever name or link.
+
+    Raises:
+        UsageError: an output is one of the files.
+    """
+    for output in outputs:
+        if output.exists() and any(map(output.samefile, files)):
+            text = f"{output} is one of the cassettes to be exported; write to another file"
+            raise UsageError(text)
 
 
 def _har(cassettes: Iterator[Cassette], file: IO[bytes]) -> None:
@@ -95,12 +123,8 @@ def _dump(value: Any, file: IO[bytes], indent: int | None = None) -> None:
     file.write(text.encode("utf-8", "backslashreplace") + b"\n")
 
 
-def _parquet(cassettes: Iterator[Cassette], output: str) -> None:
-    if output == _STANDARD_OUTPUT:
-        raise UsageError("--format parquet makes two files: give them a name with --output")
+def _parquet(cassettes: Iterator[Cassette], finals: list[Path]) -> None:
     available()
-    stem = output.removesuffix(".parquet")
-    finals = [Path(f"{stem}.{name}.parquet") for name in ("chunks", "interactions")]
     with contextlib.ExitStack() as stack:
         parts = [stack.enter_context(_replacing(final)) for final in finals]
         columns = (CHUNK_COLUMNS, INTERACTION_COLUMNS)
@@ -113,12 +137,12 @@ def _parquet(cassettes: Iterator[Cassette], output: str) -> None:
 
 
 @contextlib.contextmanager
-def _writing(output: str) -> Iterator[IO[bytes]]:
-    if output == _STANDARD_OUTPUT:
+def _writing(outputs: list[Path]) -> Iterator[IO[bytes]]:
+    if not outputs:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    with _replacing(Path(output)) as part, part.open("wb") as file:
+    with _replacing(outputs[0]) as part, part.open("wb") as file:
         yield file
 
 
