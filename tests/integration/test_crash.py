@@ -84,7 +84,7 @@ async def test_nothing_that_a_client_saw_is_lost(seed: int, tmp_path: Path):
 
 
 async def test_an_abandoned_recording_is_named_at_the_next_start(tmp_path: Path):
-    (tmp_path / "old.yaml").write_text("precious")
+    (tmp_path / "old.yaml").write_text("wiretape: 1 # precious\n")
     async with (
         scripted_upstream([SSE_HEAD, chunk(b"data: 1\n\n"), Gate()]) as upstream,
         serving("record", "--upstream", upstream.url, "--dir", tmp_path, "--cassette", "old") as t,
@@ -96,7 +96,7 @@ async def test_an_abandoned_recording_is_named_at_the_next_start(tmp_path: Path)
         t.process.kill()
         await client.rest()
         client.close()
-    assert (tmp_path / "old.yaml").read_text() == "precious"
+    assert (tmp_path / "old.yaml").read_text() == "wiretape: 1 # precious\n"
     part = tmp_path / "old.yaml.part"
     async with serving("serve", "--mode", "passthrough", "--dir", tmp_path) as passing:
         assert await passing.stop() == 0

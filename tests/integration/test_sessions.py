@@ -134,6 +134,25 @@ async def test_a_recording_replaces_the_old_cassette_only_when_it_closes(
         assert requests(tmp_path / "x.yaml") == ["/new"]
 
 
+@pytest.mark.parametrize("content", ["foo: bar\n", "wiretape:\n  image: x\n", "notes, and more\n"])
+async def test_what_is_no_cassette_is_not_replaced(content: str, proxy: Proxy, tmp_path: Path):
+    path = tmp_path / "x.yaml"
+    path.write_text(content)
+    async with scripted_upstream(echo) as upstream:
+        async with proxy("record", upstream=upstream.url, strict=True) as tape:
+            answer = await ask(tape.url, "GET", "/@x/1")
+            summary = await tape.stop()
+        assert answer.status == 400
+        assert "a recording does not take its place" in answer.json()["error"]["message"]
+        assert summary.failed
+        assert upstream.seen == []
+    with pytest.raises(CorruptCassetteError, match=r"x\.yaml: line [12]: "):
+        async with proxy("record", cassette="x"):
+            pass
+    assert path.read_text() == content
+    assert list(tmp_path.iterdir()) == [path]
+
+
 async def test_once_records_and_then_replays(proxy: Proxy, tmp_path: Path):
     async with scripted_upstream(echo) as upstream:
         async with proxy("once", upstream=upstream.url, cassette="o") as running:

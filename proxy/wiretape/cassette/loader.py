@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _BLOCK = 1 << 20
+_GLANCE_BYTES = 1 << 16
 _VERSION = re.compile(r"(?:#.*\n|\n)*wiretape:[ ]+([0-9]{1,9})[ ]*(?:#.*)?\n")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
@@ -69,6 +70,27 @@ def loads(text: str | bytes, path: Path, *, tolerate_torn: bool | None = None) -
         mended = read_torn(content, path)
         return cassette_of(mended.document, path, mended.warnings)
     return cassette_of(read_whole(content, path), path)
+
+
+def check_replaceable(path: Path) -> None:
+    """Refuse to have a recording take the place of a file that is no cassette.
+
+    Of nearly every cassette, damaged ones too, a glance at its beginning tells that it is one. It
+    may as well be empty, or of another version.
+
+    Raises:
+        CassetteError: it is none, or cannot be read.
+    """
+    beginning = read_bytes(path, _GLANCE_BYTES)
+    if not beginning.strip() or _VERSION.match(beginning.decode("utf-8-sig", "replace")):
+        return
+    try:
+        load(path)  # somebody may have spelt it in another way
+    except UnsupportedVersionError:
+        return
+    except CorruptCassetteError as error:
+        text = f"{error.reason}; a recording does not take its place: choose another name"
+        raise CorruptCassetteError(path, text) from error
 
 
 def cassette_of(document: Document, path: Path, warnings: tuple[str, ...] = ()) -> Cassette:
@@ -167,8 +189,12 @@ def _without_gc() -> Iterator[None]:
             gc.enable()
 
 
-def read_bytes(path: Path) -> bytes:
-    """A regular file's content.
+def read_bytes(path: Path, at_most: int | None = None) -> bytes:
+    """A regular file's content, or its beginning.
+
+    Args:
+        path: the file.
+        at_most: how many bytes are wanted; None for all.
 
     Raises:
         CassetteNotFoundError: no file is there.
@@ -185,6 +211,8 @@ def read_bytes(path: Path) -> bytes:
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise CorruptCassetteError(path, "not a regular file")
+        if at_most is not None:
+            return os.read(descriptor, at_most)
         blocks = []
         while block := os.read(descriptor, _BLOCK):
             blocks.append(block)

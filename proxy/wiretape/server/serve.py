@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from wiretape.cassette.library import find_abandoned
+from wiretape.cassette.library import cassette_path, find_abandoned
+from wiretape.cassette.loader import check_replaceable
 from wiretape.core.addresses import Address, is_loopback, names_listener, redact_user_info
 from wiretape.core.model import Mode
 from wiretape.core.routing import DEFAULT_SESSION, SessionName
@@ -173,7 +174,7 @@ async def start(settings: Settings) -> Running:
 
     Raises:
         UsageError: it cannot listen there, or the directory cannot be recorded into.
-        CassetteError: what it is to replay cannot be read.
+        CassetteError: what it is to replay cannot be read, or what it is to replace is no cassette.
     """
     upstream = redact_user_info(settings.upstream)
     if settings.mode is not Mode.REPLAY and names_listener(settings.upstream, settings.listen):
@@ -284,6 +285,10 @@ def _check_directory(settings: Settings) -> None:
             ) from None
         if not os.access(directory, os.W_OK | os.X_OK):
             raise UsageError(f"cannot write into the cassette directory {directory}")
+    if settings.mode is Mode.RECORD and settings.cassette is not None:
+        path = cassette_path(directory, settings.cassette)
+        if path.exists():
+            check_replaceable(path)
     for part in find_abandoned(directory):
         _log.warning(
             "%s was left by a recording that did not end; finish it with: wiretape recover %s",

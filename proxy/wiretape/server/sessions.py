@@ -24,7 +24,7 @@ from wiretape.cassette.library import (
     name_in,
     timestamp_name,
 )
-from wiretape.cassette.loader import load
+from wiretape.cassette.loader import check_replaceable, load
 from wiretape.cassette.partfile import is_held, version_of
 from wiretape.core.addresses import DEFAULT_UPSTREAM
 from wiretape.core.model import REDACTED, Mode
@@ -220,6 +220,8 @@ class Sessions:
             if mode is Mode.RECORD and part.exists() and is_held(part):
                 # Or it would be recorded once more after another process has done so.
                 raise CassetteBusyError(path)
+        if mode is Mode.RECORD and path is not None and path.exists():
+            await asyncio.to_thread(check_replaceable, path)
         session = Session(name, mode, path)
         continues = mode is Mode.NEW_EPISODES
         if mode is Mode.REPLAY or continues:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from wiretape.cassette.loader import load, loads
+from wiretape.cassette.loader import check_replaceable, load, loads
 from wiretape.core.model import Cassette, Chunk
 from wiretape.errors import (
     CassetteError,
@@ -174,3 +174,43 @@ def test_garbage_collection_is_left_as_it_was(enabled):
         assert gc.isenabled() is enabled
     finally:
         (gc.enable if before else gc.disable)()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        " \n\n",
+        GOOD,
+        "# provenance\n\n" + GOOD + "- {chunk: 9",
+        "wiretape: 1\nentries: [}\n",
+        "wiretape: 2\ntape: []\n",
+        "\ufeff" + GOOD,
+        "#" * 100_000 + "\n" + GOOD,
+        "--- # by hand\n" + GOOD.replace("wiretape:", '"wiretape":'),
+        "{upstream: http://x, entries: [], recorded: 2026-11-22T10:31:02Z, wiretape: 1}\n",
+        "--- {wiretape: 3}\n",
+    ],
+)
+def test_a_cassette_may_be_replaced_whatever_its_state(content, tmp_path):
+    path = tmp_path / "x.yaml"
+    path.write_text(content)
+    check_replaceable(path)
+
+
+def test_a_glance_at_a_cassette_reads_no_more_of_it(tmp_path, monkeypatch):
+    (tmp_path / "x.yaml").write_text(GOOD)
+    monkeypatch.setattr("wiretape.cassette.loader.load", None)
+    check_replaceable(tmp_path / "x.yaml")
+
+
+def test_what_is_no_cassette_may_not_be_replaced(tmp_path):
+    path = tmp_path / "x.yaml"
+    for content in (b"foo: bar\n", b"wiretape:\n  image: x\n", b"# mine\n", b"\x89PNG\r\n", b"\0"):
+        path.write_bytes(content)
+        with pytest.raises(CorruptCassetteError, match="does not take its place"):
+            check_replaceable(path)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(CorruptCassetteError, match="not a regular file"):
+        check_replaceable(path)
