@@ -119,8 +119,9 @@ def _replace(path: Path, content: bytes) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}.redacted")
     try:
         try:
-            write_new(beside, content)
-            beside.chmod(stat.S_IMODE(path.stat().st_mode))
+            mode = stat.S_IMODE(path.stat().st_mode)
+            write_new(beside, content, mode)
+            beside.chmod(mode)
             beside.replace(path)
         finally:
             beside.unlink(missing_ok=True)

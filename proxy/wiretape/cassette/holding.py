@@ -11,7 +11,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from wiretape.cassette.library import PART_SUFFIX, SUFFIX
-from wiretape.cassette.partfile import is_at, move_to_first_free, numbered, open_locked, write_all
+from wiretape.cassette.partfile import (
+    is_at,
+    mode_of,
+    move_to_first_free,
+    numbered,
+    open_locked,
+    write_all,
+)
 from wiretape.cassette.recover import recover_held
 from wiretape.errors import CassetteBusyError, CassetteError, JournalError, UsageError
 
@@ -19,6 +26,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _log = logging.getLogger(__name__)
+
+# What of a cassette's permissions its `.part` has, and what it has in any case: who records it
+# must be able to recover it.
+_SHARED, _OWN = 0o666, 0o600
 
 
 def part_path_of(final_path: Path) -> Path:
@@ -35,7 +46,8 @@ def part_path_of(final_path: Path) -> Path:
 def hold(final_path: Path) -> int:
     """Hold a cassette's name with an empty `.part`, until the descriptor returned is closed.
 
-    What a crash left there is recovered or, if that cannot be, set aside, and logged.
+    What a crash left there is recovered or, if that cannot be, set aside, and logged. Nobody else
+    may read the `.part` who may not read the cassette that is there.
 
     Raises:
         CassetteBusyError: another session records under this name.
@@ -44,8 +56,10 @@ def hold(final_path: Path) -> int:
     part_path = part_path_of(final_path)
     try:
         final_path.parent.mkdir(parents=True, exist_ok=True)
+        mode = mode_of(final_path)
+        mode = None if mode is None else mode & _SHARED | _OWN
         while True:
-            descriptor = open_locked(part_path, create=True)
+            descriptor = open_locked(part_path, create=True, mode=mode)
             if not os.fstat(descriptor).st_size:
                 return descriptor
             try:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wiretape.cassette.continuation import continuation, indented
@@ -16,6 +18,7 @@ from wiretape.cassette.library import PART_SUFFIX
 from wiretape.cassette.loader import cassette_of, read_bytes, read_whole
 from wiretape.cassette.partfile import (
     leads_to,
+    mode_of,
     numbered,
     place_of,
     read_all,
@@ -29,7 +32,6 @@ from wiretape.errors import JournalError
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from pathlib import Path
 
     from wiretape.core.model import Cassette
 
@@ -57,6 +59,9 @@ class Journal:
     ) -> None:
         self.path = path
         self.part_path = part_path_of(path)
+        # Now, as who chose the name has seen that a link does not lead out of the directory.
+        linked = path.is_symlink() and path.exists()
+        self._place = Path(os.path.realpath(path)) if linked else path
         self._descriptor = descriptor
         self._file = os.fstat(descriptor)
         self.bytes_written = self._base_size = size
@@ -197,7 +202,7 @@ class Journal:
         content = read_all(self._descriptor)
         for place in numbered(self.part_path, PART_SUFFIX):
             with suppress(FileExistsError):
-                write_new(place, content)
+                write_new(place, content, stat.S_IMODE(self._file.st_mode))
                 break
         return place
 
@@ -208,6 +213,7 @@ class Journal:
     def close(self) -> Path | None:
         """Put the recording in the cassette's place, atomically; return the cassette's path.
 
+        A link to the cassette stays one, and the cassette's permissions stay as they are.
         None where nothing was recorded: then the cassette stays as it was, or missing. Further
         calls change nothing and return the same, or None after a failure.
 
@@ -258,11 +264,14 @@ class Journal:
 
     def _publish(self) -> None:
         try:
+            mode = mode_of(self._place)
+            if mode not in {None, stat.S_IMODE(self._file.st_mode)}:
+                os.fchmod(self._descriptor, mode)
             os.fsync(self._descriptor)
-            self.part_path.replace(self.path)
+            self.part_path.replace(self._place)
         except OSError as error:
             raise self._failed(
                 f"the recording cannot take its place: {why(error)}; it is in {self.part_path}:"
                 " `wiretape recover` makes it a cassette",
             ) from error
-        sync_directory(self.path.parent)
+        sync_directory(self._place.parent)

@@ -21,28 +21,37 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _BLOCK = 1 << 20
+_NEW = 0o666
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 _TRIES = 10
 _PAUSE_S = 0.002
 _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
-def open_locked(part: Path, *, create: bool) -> int:
+def open_locked(part: Path, *, create: bool, mode: int | None = None) -> int:
     """Open a `.part` for appending and hold it until the descriptor is closed.
+
+    Args:
+        part: the file.
+        create: make it, if it is not there.
+        mode: what its permissions are to be at most; None for the usual ones.
 
     Raises:
         CassetteBusyError: somebody else holds it.
         OSError: it cannot be opened, or is no regular file.
     """
     for tries_left in range(_TRIES, -1, -1):
-        descriptor = os.open(part, _FLAGS | (os.O_CREAT if create else 0), 0o666)
+        flags = _FLAGS | (os.O_CREAT if create else 0)
+        descriptor = os.open(part, flags, _NEW if mode is None else mode)
         kept = False
         try:
             _check_regular(descriptor, part)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Whoever held it may just have renamed or removed it.
-            kept = is_at(descriptor, part)
-            if kept:
+            if is_at(descriptor, part):
+                if mode is not None and stat.S_IMODE(os.fstat(descriptor).st_mode) & ~mode:
+                    os.fchmod(descriptor, mode)
+                kept = True
                 return descriptor
         except BlockingIOError:
             # Whoever looks for abandoned files holds one too, and not for long.
@@ -101,6 +110,18 @@ def version_of(path: Path) -> tuple[int, int, int]:
     return file.st_ino, file.st_size, file.st_mtime_ns
 
 
+def mode_of(path: Path) -> int | None:
+    """The permissions of a file, links followed; None if it is not there.
+
+    Raises:
+        OSError: it cannot be reached.
+    """
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError:
+        return None
+
+
 def place_of(descriptor: int) -> str:
     """Where the file is now, as far as the system tells."""
     try:
@@ -134,15 +155,20 @@ def read_all(descriptor: int) -> bytes:
     return b"".join(blocks)
 
 
-def write_new(path: Path, content: bytes) -> None:
+def write_new(path: Path, content: bytes, mode: int = _NEW) -> None:
     """Make a file that does not exist yet, and wait for the disk.
+
+    Args:
+        path: the file.
+        content: all that is to be in it.
+        mode: its permissions, as far as the process grants them to new files.
 
     Raises:
         FileExistsError: it exists.
         OSError: it cannot be made.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    descriptor = os.open(path, flags, 0o666)
+    descriptor = os.open(path, flags, mode)
     try:
         write_all(descriptor, content)
         os.fsync(descriptor)

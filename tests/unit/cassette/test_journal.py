@@ -3,6 +3,7 @@ import os
 import resource
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -112,6 +113,68 @@ def test_the_old_cassette_stays_until_the_new_one_is_whole(old):
     journal.close()
     assert load(old).entries == life(7)[:1]
     assert names(old) == ["x.yaml"]
+
+
+def continued(final: Path) -> Journal:
+    return Journal.append_to(final)[0]
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("starts", [begin, continued])
+@pytest.mark.parametrize(("access", "meanwhile"), [(0o600, 0o600), (0o440, 0o640), (0o666, 0o666)])
+def test_who_may_read_a_cassette_may_read_what_takes_its_place_and_nobody_else(
+    old, starts, access, meanwhile
+):
+    old.chmod(access)
+    masked = os.umask(0)
+    old.with_name("x.yaml.part").touch(0o666)  # as a crash may leave it
+    journal = starts(old)
+    os.umask(masked)
+    assert mode(journal.part_path) == meanwhile
+    write(journal, *life(2))
+    journal.close()
+    assert mode(old) == access
+    assert load(old).entries[-4:] == life(2)
+
+
+def test_what_is_saved_again_is_for_no_more_eyes(old):
+    old.chmod(0o600)
+    journal = begin(old)
+    write(journal, *life(2))
+    journal.part_path.unlink()
+    with pytest.raises(JournalError, match="saved again"):
+        journal.close()
+    assert mode(journal.part_path) == 0o600
+
+
+@pytest.mark.parametrize("starts", [begin, continued])
+def test_a_link_to_a_cassette_stays_one(old, starts):
+    kept = old.with_name("kept") / "v1.yaml"
+    kept.parent.mkdir()
+    old.rename(kept)
+    old.symlink_to(Path("kept", "v1.yaml"))
+    journal = starts(old)
+    write(journal, *life(2))
+    assert names(old) == ["kept", "x.yaml", "x.yaml.part"]
+    assert kept.read_text() == OLD
+    assert journal.close() == old
+    assert old.readlink() == Path("kept", "v1.yaml")
+    assert load(kept).entries[-4:] == life(2)
+    assert names(old) == ["kept", "x.yaml"]
+    assert names(kept) == ["v1.yaml"]
+
+
+def test_a_link_that_leads_nowhere_gives_way(old):
+    old.unlink()
+    old.symlink_to(Path("nowhere", "v1.yaml"))
+    journal = begin(old)
+    write(journal, *life(1))
+    journal.close()
+    assert not old.is_symlink()
+    assert old.read_text() == OLD
 
 
 def test_a_recording_of_nothing_leaves_no_trace(old):
