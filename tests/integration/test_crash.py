@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import shlex
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -84,10 +85,12 @@ async def test_nothing_that_a_client_saw_is_lost(seed: int, tmp_path: Path):
 
 
 async def test_an_abandoned_recording_is_named_at_the_next_start(tmp_path: Path):
-    (tmp_path / "old.yaml").write_text("wiretape: 1 # precious\n")
+    directory = tmp_path / "my tapes"
+    directory.mkdir()
+    (directory / "old.yaml").write_text("wiretape: 1 # precious\n")
     async with (
         scripted_upstream([SSE_HEAD, chunk(b"data: 1\n\n"), Gate()]) as upstream,
-        serving("record", "--upstream", upstream.url, "--dir", tmp_path, "--cassette", "old") as t,
+        serving("record", "--upstream", upstream.url, "--dir", directory, "--cassette", "old") as t,
     ):
         client = await connect(t.url)
         await client.send("GET", "/")
@@ -96,10 +99,10 @@ async def test_an_abandoned_recording_is_named_at_the_next_start(tmp_path: Path)
         t.process.kill()
         await client.rest()
         client.close()
-    assert (tmp_path / "old.yaml").read_text() == "wiretape: 1 # precious\n"
-    part = tmp_path / "old.yaml.part"
-    async with serving("serve", "--mode", "passthrough", "--dir", tmp_path) as passing:
+    assert (directory / "old.yaml").read_text() == "wiretape: 1 # precious\n"
+    part = directory / "old.yaml.part"
+    async with serving("serve", "--mode", "passthrough", "--dir", directory) as passing:
         assert await passing.stop() == 0
         assert f"{part} was left" in passing.said
-        assert "wiretape recover" in passing.said
+        assert f"wiretape recover {shlex.quote(str(directory))}" in passing.said
     assert part.exists()

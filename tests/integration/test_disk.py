@@ -67,7 +67,7 @@ async def test_a_full_disk_ends_the_recording_once_and_traffic_goes_on(small_dis
         assert (await ask(t.url, "GET", "/after")).ending == "complete"
         assert await t.stop() == 1
         assert t.said.count("recording stopped, traffic goes on unrecorded") == 1
-        assert "wiretape recover" in t.said
+        assert f"`wiretape recover {small_disk / 'c.yaml.part'}`" in t.said
     assert (small_disk / "c.yaml").read_text() == OLD
     recovered = wiretape("recover", small_disk)
     assert recovered.returncode == 0, recovered.stderr

@@ -27,6 +27,7 @@ from wiretape.cassette.partfile import (
     write_all,
     write_new,
 )
+from wiretape.cassette.recover import recover_command
 from wiretape.cassette.writer import header_text
 from wiretape.errors import JournalError
 
@@ -133,8 +134,8 @@ class Journal:
             with suppress(OSError):
                 os.ftruncate(self._descriptor, self.bytes_written)
             raise self._failed(
-                f"the recording stopped: {why(error)}; what was recorded before is in"
-                f" {self.part_path}: `wiretape recover` makes it a cassette",
+                f"the recording stopped: {why(error)}; what was recorded before is kept:"
+                f" `{recover_command(self.part_path)}` makes it a cassette",
             ) from error
         self.bytes_written += len(content)
 
@@ -192,8 +193,8 @@ class Journal:
                 f"the recording was removed while it ran, and cannot be saved again: {why(error)}",
             ) from error
         raise self._failed(
-            "the recording was removed while it ran; what was recorded was saved again as"
-            f" {saved}: `wiretape recover` makes it a cassette",
+            "the recording was removed while it ran; what was recorded was saved again:"
+            f" `{recover_command(saved)}` makes it a cassette",
         )
 
     def _save_again(self) -> Path:
@@ -258,8 +259,8 @@ class Journal:
         except OSError as error:
             how = f"can no longer be read ({why(error)})"
         raise self._failed(
-            f"the cassette {how}, so it was left as it is; the recording is in"
-            f" {self.part_path}: `wiretape recover` makes it a cassette of its own",
+            f"the cassette {how}, so it was left as it is; the recording is kept:"
+            f" `{recover_command(self.part_path)}` makes it a cassette of its own",
         )
 
     def _publish(self) -> None:
@@ -271,7 +272,7 @@ class Journal:
             self.part_path.replace(self._place)
         except OSError as error:
             raise self._failed(
-                f"the recording cannot take its place: {why(error)}; it is in {self.part_path}:"
-                " `wiretape recover` makes it a cassette",
+                f"the recording cannot take its place: {why(error)}; it is kept:"
+                f" `{recover_command(self.part_path)}` makes it a cassette",
             ) from error
         sync_directory(self._place.parent)

@@ -6,6 +6,7 @@ Knows what may be thrown away (nothing but a torn last entry) and what must not 
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,11 @@ class Recovered:
     warnings: tuple[str, ...]
     entries: int
     unfinished: tuple[int, ...]
+
+
+def recover_command(place: Path) -> str:
+    """What recovers a `.part`, or all of them in a directory, ready to paste."""
+    return shlex.join(["wiretape", "recover", str(place)])
 
 
 def recover(part: Path) -> Recovered:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from wiretape.cassette.library import cassette_path, find_abandoned
 from wiretape.cassette.loader import check_replaceable
+from wiretape.cassette.recover import recover_command
 from wiretape.core.addresses import Address, is_loopback, names_listener, redact_user_info
 from wiretape.core.model import Mode
 from wiretape.core.routing import DEFAULT_SESSION, SessionName
@@ -291,7 +292,7 @@ def _check_directory(settings: Settings) -> None:
             check_replaceable(path)
     for part in find_abandoned(directory):
         _log.warning(
-            "%s was left by a recording that did not end; finish it with: wiretape recover %s",
+            "%s was left by a recording that did not end; finish it with: %s",
             part,
-            directory,
+            recover_command(directory),
         )

@@ -1,11 +1,13 @@
 import errno
 import os
 import resource
+import shlex
 import shutil
 import signal
 import stat
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -294,7 +296,7 @@ def test_a_full_disk_ends_the_recording_after_the_last_whole_entry(old, monkeypa
 
     monkeypatch.setattr(os, "write", full)
     chunk = chunk_text(1, 9, b"data: lost\n\n")
-    with pytest.raises(JournalError, match=r"stopped: No space left .* in .*x\.yaml\.part"):
+    with pytest.raises(JournalError, match=r"stopped: No space left .*x\.yaml\.part"):
         journal.write(chunk)
     tried = len(writes)
     with pytest.raises(JournalError, match="No space left"):
@@ -328,7 +330,7 @@ def test_a_directory_removed_meanwhile_is_made_again_at_the_end(final):
     write(journal, *life(1)[:3])
     shutil.rmtree(final.parent)
     write(journal, *life(1)[3:])
-    with pytest.raises(JournalError, match=r"was removed while it ran.*saved again as"):
+    with pytest.raises(JournalError, match=r"was removed while it ran.*saved again: "):
         journal.close()
     assert not final.exists()
     recovered = recover(journal.part_path)
@@ -354,7 +356,7 @@ def test_a_name_taken_meanwhile_is_not_overwritten_when_saving_again(final):
     journal.part_path.unlink()
     other = begin(final)
     write(other, *life(2))
-    with pytest.raises(JournalError, match=r"saved again as .*x-2\.yaml\.part"):
+    with pytest.raises(JournalError, match=r"saved again: .*x-2\.yaml\.part"):
         journal.close()
     other.close()
     assert load(final).entries == life(2)
@@ -388,6 +390,34 @@ def test_a_place_that_cannot_be_taken_leaves_the_part(final):
     with pytest.raises(JournalError, match="cannot take its place: Is a directory"):
         journal.close()
     assert journal.part_path.read_text() == OLD
+
+
+@pytest.mark.parametrize("failure", ["full", "removed", "changed", "taken"])
+def test_what_failed_is_recovered_by_the_command_that_is_told(tmp_path, monkeypatch, failure):
+    final = tmp_path / "my tapes" / "x.yaml"
+    final.parent.mkdir()
+    final.write_text(OLD)
+    journal = continued(final)
+    write(journal, *life(2))
+    if failure == "full":
+        monkeypatch.setattr(os, "write", lambda *_: os.pwrite(-1, b"", 0))
+    elif failure == "removed":
+        journal.part_path.unlink()
+    elif failure == "changed":
+        final.write_text(OLD + "\n")
+    else:
+        final.unlink()
+        final.mkdir()
+    with suppress(JournalError):
+        write(journal, *life(3)[:1])
+    with pytest.raises(JournalError) as failed:
+        journal.close()
+    monkeypatch.undo()
+    *command, place = shlex.split(str(failed.value).split("`")[1])
+    assert command == ["wiretape", "recover"]
+    recovered = recover(Path(place))
+    assert recovered.path is not None
+    assert load(recovered.path).entries[:8] == life(1) + life(2)
 
 
 def test_a_disk_that_fails_at_the_end_keeps_the_old_cassette(old, monkeypatch):
