@@ -109,6 +109,7 @@ async def test_strict_replay_exits_3_after_a_miss_or_with_an_unused_recording(tm
         (("serve",), "--mode"),
         (("serve", "--mode", "once", "x.yaml"), "--cassette NAME"),
         (("record", "--allow-host", "*.dev"), "bad host"),
+        (("record", "--tls-key", "own.key"), "--tls-key own.key"),
         (("serve", "--mode", "odd"), "'odd' is not one of"),
         (("show", "nosuch"), "no such cassette"),
         (("show", "bad.yaml"), "bad.yaml: line 2"),

@@ -174,7 +174,7 @@ async def start(settings: Settings) -> Running:
     """Make a proxy listen.
 
     Raises:
-        UsageError: it cannot listen there, or the directory cannot be recorded into.
+        UsageError: it cannot listen so or there, or the directory cannot be recorded into.
         CassetteError: what it is to replay cannot be read, or what it is to replace is no cassette.
     """
     upstream = redact_user_info(settings.upstream)
@@ -182,6 +182,11 @@ async def start(settings: Settings) -> Running:
         raise UsageError(
             f"the upstream {upstream} is this proxy itself; say where the model is"
             " with --upstream, or listen elsewhere with --listen"
+        )
+    if settings.tls_key is not None and settings.tls_cert is None:
+        raise UsageError(
+            f"--tls-key {settings.tls_key} is of no use without its certificate; give that with"
+            " --tls-cert"
         )
     _check_directory(settings)
     if settings.mode is not Mode.REPLAY and urlsplit(settings.upstream).path.endswith("/v1"):
