@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import signal
 import socket
 from pathlib import Path
@@ -129,6 +130,18 @@ def test_bad_input_is_one_clear_line_and_exit_2(
     (line,) = result.stderr.splitlines()
     assert line.startswith("wiretape: error: ")
     assert words in line
+
+
+async def test_a_directory_to_replay_that_is_not_there_is_said_at_the_start(tmp_path: Path):
+    async with serving("replay", "--dir", "tapes", cwd=tmp_path) as t:
+        shutil.copytree(CASSETTES / "notes", tmp_path / "tapes")
+        missed = await ask(t.url, "GET", "/nosuch")
+        assert "no recorded request matches" in missed.json()["error"]["message"]
+        assert await t.stop() == 0
+    assert t.said.startswith("wiretape: warning: the cassette directory tapes is not there: ")
+    async with serving("replay", "--dir", "tapes", cwd=tmp_path) as t:
+        assert await t.stop() == 0
+    assert "is not there" not in t.said
 
 
 def test_an_address_in_use_is_said(tmp_path: Path):

@@ -295,6 +295,13 @@ def _check_directory(settings: Settings) -> None:
         path = cassette_path(directory, settings.cassette)
         if path.exists():
             check_replaceable(path)
+    chosen = settings.cassette or settings.cassettes
+    if settings.mode is Mode.REPLAY and not chosen and not directory.exists():
+        _log.warning(  # which is no error, as it may come before the first request does
+            "the cassette directory %s is not there: until it is, all requests are refused; if"
+            " cassettes are elsewhere, say so with --dir",
+            directory,
+        )
     for part in find_abandoned(directory):
         _log.warning(
             "%s was left by a recording that did not end; finish it with: %s",
