@@ -60,11 +60,9 @@ class Journal:
     ) -> None:
         self.path = path
         self.part_path = part_path_of(path)
-        # Now, as who chose the name has seen that a link does not lead out of the directory.
-        linked = path.is_symlink() and path.exists()
-        self._place = Path(os.path.realpath(path)) if linked else path
         self._descriptor = descriptor
         self._file = os.fstat(descriptor)
+        self._place = self._led_to(path)
         self.bytes_written = self._base_size = size
         self._indent = indent
         self._continued = continued
@@ -206,6 +204,15 @@ class Journal:
                 write_new(place, content, stat.S_IMODE(self._file.st_mode))
                 break
         return place
+
+    def _led_to(self, path: Path) -> Path:
+        """Where a link to a cassette leads; one to nowhere, or to another disk, gives way itself.
+
+        Once, as who chose the name has seen that it does not lead out of the directory.
+        """
+        if path.is_symlink() and path.exists() and path.stat().st_dev == self._file.st_dev:
+            return Path(os.path.realpath(path))
+        return path
 
     def _failed(self, failure: str) -> JournalError:
         self._failure = failure

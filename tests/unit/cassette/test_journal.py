@@ -169,6 +169,27 @@ def test_a_link_to_a_cassette_stays_one(old, starts):
     assert names(kept) == ["v1.yaml"]
 
 
+def test_a_link_to_another_disk_gives_way(old, monkeypatch):
+    kept = old.with_name("v1.yaml")
+    old.rename(kept)
+    old.symlink_to(kept.name)
+    real = Path.stat
+
+    def elsewhere(path, **options: bool):
+        fields = list(real(path, **options))
+        fields[stat.ST_DEV] += 1
+        return os.stat_result(fields)
+
+    monkeypatch.setattr(Path, "stat", elsewhere)
+    journal = begin(old)
+    write(journal, *life(2))
+    journal.close()
+    monkeypatch.undo()
+    assert not old.is_symlink()
+    assert load(old).entries == life(2)
+    assert kept.read_text() == OLD
+
+
 def test_a_link_that_leads_nowhere_gives_way(old):
     old.unlink()
     old.symlink_to(Path("nowhere", "v1.yaml"))
