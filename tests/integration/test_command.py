@@ -113,6 +113,7 @@ async def test_strict_replay_exits_3_after_a_miss_or_with_an_unused_recording(tm
         (("record", "--tls-key", "own.key"), "--tls-key own.key"),
         (("serve", "--mode", "odd"), "'odd' is not one of"),
         (("show", "nosuch"), "no such cassette"),
+        (("show", "x\u202e.yaml"), r"x\u202e.yaml: no such cassette"),
         (("show", "bad.yaml"), "bad.yaml: line 2"),
         (("verify", "bad.yaml"), "bad.yaml: line 2"),
         (("replay", "new.yaml"), "version 2"),

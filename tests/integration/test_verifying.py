@@ -10,7 +10,7 @@ from support.upstream import CLOSE, LAST, RESET, Gate, Script, chunk, head, scri
 from wiretape.cassette.loader import loads
 from wiretape.core.tempo import Speed
 from wiretape.server import driver
-from wiretape.server.comparison import compare, order_differences
+from wiretape.server.comparison import Difference, Verification, compare, order_differences
 from wiretape.server.driver import drive
 
 EVENT = b"data: 1\n\n"
@@ -54,6 +54,12 @@ async def test_a_difference_is_named(aspects: list[str], script: Script):
     assert [each.aspect for each in verification.differences] == aspects
     assert verification.same is not bool(aspects)
     assert bool(aspects) is any(line.startswith("#1 ") for line in verification.lines())
+
+
+def test_what_a_header_holds_does_not_control_the_terminal():
+    difference = Difference(1, "headers", "recorded X: \x1b[31m\u202e, received -")
+    verification = Verification(1, (), 0, 0, (difference,), None)
+    assert verification.lines()[0] == r"#1 headers: recorded X: \x1b[31m\u202e, received -"
 
 
 async def test_an_answer_that_was_whole_before_its_recorder_died_is_the_same_again():

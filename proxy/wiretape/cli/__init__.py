@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wiretape import __version__
+from wiretape.analysis.printable import printable
 from wiretape.cli import logs
 from wiretape.errors import WiretapeError
 
@@ -130,4 +131,4 @@ def _complain(text: str) -> None:
     if logs.speaks_json():
         logs.say(line, level="error")
     else:
-        click.echo(f"wiretape: error: {line}", err=True)
+        click.echo(f"wiretape: error: {printable(line)}", err=True)

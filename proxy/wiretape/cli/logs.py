@@ -11,6 +11,8 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from wiretape.analysis.printable import printable
+
 if TYPE_CHECKING:
     from wiretape.cassette.secrets import Secrets
 
@@ -25,9 +27,9 @@ class TextLines(logging.Formatter):
     """`wiretape: what happened`, with the level before it unless that is info."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Render a record; further lines of its message stand as they are."""
+        """Render a record; further lines of its message stand as they are, controls escaped."""
         level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
-        return without_secrets(f"wiretape: {level}{super().format(record)}")
+        return printable(without_secrets(f"wiretape: {level}{super().format(record)}"))
 
 
 class JsonLines(logging.Formatter):

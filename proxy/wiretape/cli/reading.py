@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wiretape.analysis.printable import counted
+from wiretape.analysis.printable import counted, printable
 from wiretape.cassette.cleaning import Leak, clean, leaks_in_text
 from wiretape.cassette.loader import load, loads, read_bytes
 from wiretape.cli import EXIT_FAILED
@@ -46,7 +46,7 @@ def show(cassette: str, directory: Path, *, as_json: bool, raw: bool) -> None:
 
     loaded = load(shared.cassette_file(cassette, directory))
     for warning in loaded.warnings:
-        click.echo(f"wiretape: warning: {warning}", err=True)
+        click.echo(f"wiretape: warning: {printable(warning)}", err=True)
     if as_json:
         print_json(show_json(loaded))
     else:
@@ -82,7 +82,7 @@ def check(cassettes: tuple[str, ...], directory: Path, *, as_json: bool, **given
     else:
         for result in results:
             for problem in result["problems"]:
-                click.echo(f"{result['path']}: {problem['text']}")
+                click.echo(f"{result['path']}: {printable(problem['text'])}")
             if not result["problems"]:
                 interactions = counted(result["interactions"], "interaction")
                 chunks = counted(result["chunks"], "chunk")

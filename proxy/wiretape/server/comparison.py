@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from wiretape.analysis.printable import counted
+from wiretape.analysis.printable import counted, one_line
 from wiretape.core.model import Outcome, header
 from wiretape.core.routing import is_metadata
 from wiretape.server.downstream import STATUSES_OF_PROXY
@@ -82,8 +82,10 @@ class Verification:
         }
 
     def lines(self) -> list[str]:
-        """The same in words."""
-        lines = [f"#{each.interaction} {each.aspect}: {each.text}" for each in self.differences]
+        """The same in words, for a terminal."""
+        lines = [
+            f"#{each.interaction} {each.aspect}: {one_line(each.text)}" for each in self.differences
+        ]
         if self.skipped:
             numbers = ", ".join(f"#{number}" for number in self.skipped)
             lines.append(f"skipped, for their request bodies were not kept: {numbers}")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wiretape.analysis.printable import printable
 from wiretape.core.miss import RECORD_THE_REST
 from wiretape.core.model import Mode
 from wiretape.server.report import asking, missing_why, never_used
@@ -49,8 +50,8 @@ class Verdict:
 
     @property
     def text(self) -> str:
-        """All of it."""
-        return "\n".join((*self.broken, *self.missed, *self.unreached, *self.unused))
+        """All of it, for a terminal: what a cassette holds must not control it."""
+        return printable("\n".join((*self.broken, *self.missed, *self.unreached, *self.unused)))
 
 
 def verdict(

@@ -18,6 +18,14 @@ def test_text_names_the_program_and_what_is_above_info(capsys: pytest.CaptureFix
     )
 
 
+def test_text_from_a_cassette_does_not_control_the_terminal(capsys: pytest.CaptureFixture[str]):
+    logs.set_up("info", "text")
+
+    logs.say("missed: GET /\x1b[31m\u202e\n\tagain")
+
+    assert capsys.readouterr().err == "wiretape: missed: GET /\\x1b[31m\\u202e\n\tagain\n"
+
+
 def test_json_is_one_object_a_line_with_what_came_along(capsys: pytest.CaptureFixture[str]):
     logs.set_up("info", "json")
 

@@ -69,6 +69,12 @@ def test_a_miss_is_told_once_with_how_often_it_came_and_what_would_help():
     )
 
 
+def test_what_a_cassette_holds_does_not_control_the_terminal():
+    said = judge(report(misses=[{"text": "no match; recorded: GET /\x1b[31m\u202e"}]))
+
+    assert said.text.endswith(r"recorded: GET /\x1b[31m\u202e")
+
+
 def test_a_miss_is_told_with_what_the_order_waited_for():
     stalls = [
         {"waiting": asked(1), "missing": asked(2), "waited_s": 2.0, "paused": paused}
