@@ -619,8 +619,8 @@ async def test_stopping_finishes_what_is_in_flight(proxy: Proxy, tmp_path: Path)
     assert load(tmp_path / "s.yaml").warnings == ()
 
 
-async def test_a_stop_that_waits_in_vain_cuts_off_and_keeps_the_recording(
-    proxy: Proxy, tmp_path: Path
+async def test_a_stop_that_waits_in_vain_cuts_off_says_so_and_keeps_the_recording(
+    proxy: Proxy, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     async with (
         scripted_upstream([head("200 OK", "Content-Length: 4") + b"12", Gate()]) as upstream,
@@ -635,6 +635,27 @@ async def test_a_stop_that_waits_in_vain_cuts_off_and_keeps_the_recording(
     (interaction,) = load(tmp_path / "s.yaml").interactions()
     assert interaction.body() == b"12"
     assert interaction.end is not None
+    assert "cut off 1 request in flight: the grace of 0 s is over" in caplog.text
+
+
+async def test_a_second_interrupt_that_cuts_off_is_told(
+    proxy: Proxy, caplog: pytest.LogCaptureFixture
+):
+    hurry = asyncio.Event()
+    hurry.set()
+    async with (
+        scripted_upstream([Gate()], [Gate()]) as upstream,
+        proxy("passthrough", upstream=upstream.url, grace_s=60.0) as running,
+    ):
+        clients = [await connect(running.url) for _ in range(2)]
+        for client in clients:
+            await client.send("GET", "/")
+        while len(running.app.in_flight) < 2:  # noqa: ASYNC110  until both are asked
+            await asyncio.sleep(0)
+        await running.stop(hurry=hurry)
+        for client in clients:
+            client.close()
+    assert "cut off 2 requests in flight: interrupted" in caplog.text
 
 
 async def test_what_cannot_start_says_why(tmp_path: Path):

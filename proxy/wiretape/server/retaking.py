@@ -180,8 +180,9 @@ async def retake(
     """
     limit = asyncio.Semaphore(concurrency)
     with tempfile.TemporaryDirectory(dir=takes.path.parent, prefix=_HIDDEN) as folder:
+        # After a failure the others' clients are gone, which ends their requests within moments.
         recording = replace(
-            any_port(settings), mode=Mode.RECORD, directory=Path(folder), cassette=None, grace_s=0.0
+            any_port(settings), mode=Mode.RECORD, directory=Path(folder), cassette=None, grace_s=1.0
         )
 
         async def take(number: int, proxy: Running) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from wiretape.analysis.printable import counted
 from wiretape.cassette.library import cassette_path, find_abandoned
 from wiretape.cassette.loader import check_replaceable
 from wiretape.cassette.recover import recover_command
@@ -146,6 +147,13 @@ async def drain(app: App, *, hurry: asyncio.Event | None = None) -> None:
             count = len(app.in_flight)
             _log.warning("waiting for %d in flight; interrupt again to cut them off", count)
         await asyncio.wait(app.in_flight, timeout=_STEP_S)
+    if app.in_flight:
+        hurried = hurry is not None and hurry.is_set()
+        _log.warning(
+            "cut off %s in flight: %s",
+            counted(len(app.in_flight), "request"),
+            "interrupted" if hurried else f"the grace of {app.settings.grace_s:g} s is over",
+        )
     await app.close()
 
 
