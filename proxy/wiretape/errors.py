@@ -37,10 +37,12 @@ class CassetteError(WiretapeError):
 
 
 class CassetteNotFoundError(CassetteError):
-    """No file is there."""
+    """No file is there; or, with a reason of its own, none where one was looked for."""
 
-    def __init__(self, path: Path | str, hint: str = "") -> None:
-        super().__init__(path, "no such cassette" + (f"; {hint}" if hint else ""))
+    def __init__(
+        self, path: Path | str, hint: str = "", *, reason: str = "no such cassette"
+    ) -> None:
+        super().__init__(path, reason + (f"; {hint}" if hint else ""))
 
 
 class CorruptCassetteError(CassetteError):

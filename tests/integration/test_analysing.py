@@ -51,6 +51,7 @@ def test_diff_says_what_changed_and_exits_by_it():
     [
         (("stats", "nosuch"), "no such cassette"),
         (("stats", "--dir", "nowhere"), "nowhere: no such cassette; record one with"),
+        (("stats", "no where/"), "no where: no such cassette"),
         (("recover", "nowhere"), "nowhere: no such directory or file"),
         (("stats", NOTES, "--json", "--csv"), "--json and --csv exclude each other"),
         (("diff", "one"), "Missing argument 'B'"),
@@ -64,6 +65,15 @@ def test_bad_use_is_one_clear_line_and_status_2(arguments: tuple[str | Path, ...
     assert done.returncode == 2
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["stats", "check", "redact"])
+def test_an_empty_directory_is_told_with_what_records_there(command: str, tmp_path: Path):
+    (tmp_path / "my tapes").mkdir()
+    done = wiretape(command, "my tapes", cwd=tmp_path)
+    help_text = "record one with: wiretape record --dir 'my tapes'"
+    assert done.stderr == f"wiretape: error: my tapes: holds no cassette; {help_text}\n"
+    assert done.returncode == 2
 
 
 async def test_view_asks_for_its_token():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -292,7 +293,7 @@ def cassette_file(text: str, folder: Path) -> Path:
         UsageError: it is no path, and as a name no good.
     """
     path = Path(text)
-    named = None if _is_path(path) else _named(text, folder, path)
+    named = None if _is_path(text, path) else _named(text, folder, path)
     if named is not None and named.exists():
         return named
     if path.exists():
@@ -300,8 +301,8 @@ def cassette_file(text: str, folder: Path) -> Path:
     raise CassetteNotFoundError(named or path, _alike(text, folder) if named else "")
 
 
-def _is_path(path: Path) -> bool:
-    return path.is_absolute() or path.suffix in _SUFFIXES_OF_PATHS
+def _is_path(text: str, path: Path) -> bool:
+    return path.is_absolute() or path.suffix in _SUFFIXES_OF_PATHS or text.endswith("/")
 
 
 def _named(text: str, folder: Path, path: Path) -> Path | None:
@@ -331,15 +332,31 @@ def cassette_files(cassettes: tuple[str, ...], directory: Path) -> list[Path]:
     """
     files: list[Path] = []
     for each in cassettes or (str(directory),):
-        if not cassettes and not directory.exists():
-            raise CassetteNotFoundError(directory, "record one with: wiretape record")
+        if not cassettes:
+            check_directory(directory)
         if Path(each).is_dir() and not each.endswith(SUFFIX):
             found = find_cassettes(Path(each))
             if not found:
                 found = [cassette_file(each, directory)]
                 if found == [Path(each)]:
-                    raise CassetteNotFoundError(each, "record one with: wiretape record")
+                    raise CassetteNotFoundError(
+                        each, _how_to_record(Path(each)), reason="holds no cassette"
+                    )
             files += found
         else:
             files.append(cassette_file(each, directory))
     return files
+
+
+def check_directory(directory: Path) -> None:
+    """See whether there is a directory of cassettes.
+
+    Raises:
+        CassetteNotFoundError: there is not.
+    """
+    if not directory.exists():
+        raise CassetteNotFoundError(directory, _how_to_record(directory))
+
+
+def _how_to_record(directory: Path) -> str:
+    return f"record one with: {shlex.join(['wiretape', 'record', '--dir', str(directory)])}"

@@ -16,7 +16,6 @@ from wiretape.cli.options import Configured, Parsed, setting
 from wiretape.core.addresses import parse_allowed_host, parse_listen
 from wiretape.core.model import Mode
 from wiretape.core.routing import CONTROL_PREFIX
-from wiretape.errors import CassetteNotFoundError
 from wiretape.server.serve import serve
 from wiretape.server.settings import Settings
 from wiretape.viewer.shelf import Shelf
@@ -69,8 +68,8 @@ def view(
     """
     if len(cassettes) == 1 and Path(cassettes[0]).is_dir():
         directory, cassettes = Path(cassettes[0]), ()
-    if not cassettes and not directory.is_dir():
-        raise CassetteNotFoundError(directory, "record one with: wiretape record")
+    if not cassettes:
+        shared.check_directory(directory)
     files = tuple(shared.cassette_file(each, directory) for each in cassettes)
     settings = Settings(
         mode=Mode.REPLAY,
