@@ -215,6 +215,9 @@ def test_a_cassette_is_found_by_its_name_whatever_else_is_called_so(tmp_path: Pa
         for command in ("show", "stats", "check"):
             result = wiretape(command, name, cwd=tmp_path)
             assert (result.returncode, result.stderr) == (0, ""), (command, name)
+        assert wiretape("show", f"{name}.yaml", cwd=tmp_path).returncode == 0, name
+    result = wiretape("show", "agnet.yaml", cwd=tmp_path)
+    assert result.stderr == "wiretape: error: agnet.yaml: no such cassette; did you mean agent?\n"
     for missing, meant in (("test_it", "suite/test_it"), ("agnet", "agent")):
         result = wiretape("show", missing, cwd=tmp_path)
         told = f"cassettes/{missing}.yaml: no such cassette; did you mean {meant}?"

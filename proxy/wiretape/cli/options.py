@@ -286,30 +286,34 @@ def config_of(context: click.Context) -> Config:
 def cassette_file(text: str, folder: Path) -> Path:
     """The file that a CASSETTE argument means: a name in the directory, or a path.
 
-    Something else that is called as the cassette, a folder or a script, is not meant.
+    Something else that is called as the cassette, a folder or a script, is not meant. A name may
+    have its `.yaml` behind it, where no such path is there.
 
     Raises:
         CassetteNotFoundError: it is neither.
         UsageError: it is no path, and as a name no good.
     """
     path = Path(text)
-    named = None if _is_path(text, path) else _named(text, folder, path)
+    is_path = path.is_absolute() or path.suffix in _SUFFIXES_OF_PATHS or text.endswith("/")
+    if is_path and path.exists():
+        return path
+    named = _named(text, folder, is_path=is_path)
     if named is not None and named.exists():
         return named
     if path.exists():
         return path
-    raise CassetteNotFoundError(named or path, _alike(text, folder) if named else "")
+    hint = _alike(text.removesuffix(SUFFIX), folder) if named else ""
+    raise CassetteNotFoundError(named if named and not is_path else path, hint)
 
 
-def _is_path(text: str, path: Path) -> bool:
-    return path.is_absolute() or path.suffix in _SUFFIXES_OF_PATHS or text.endswith("/")
-
-
-def _named(text: str, folder: Path, path: Path) -> Path | None:
+def _named(text: str, folder: Path, *, is_path: bool) -> Path | None:
+    """The file of the cassette of this name; None where it can only be a path."""
+    if is_path and not text.endswith(SUFFIX):
+        return None
     try:
-        return cassette_path(folder, text)
+        return cassette_path(folder, text.removesuffix(SUFFIX) if is_path else text)
     except UsageError:
-        if path.exists():
+        if is_path or Path(text).exists():
             return None
         raise
 
