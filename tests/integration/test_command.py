@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
 import signal
@@ -12,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from support.command import serving, wiretape
+from support.planted import PLANTED
 from support.upstream import head, scripted_upstream
 from support.wire import ask, ask_json
 from wiretape import __version__
 from wiretape.cassette.loader import load
+from wiretape.cassette.partfile import open_locked
 
 CASSETTES = Path(__file__).parents[2] / "cassettes"
 OK = head("200 OK", "Content-Length: 2") + b"ok"
@@ -254,6 +257,23 @@ def test_check_finds_what_is_wrong(tmp_path: Path):
     assert "has no end: its recording was cut off" in problems[1][0]["text"]
     assert "`at` goes back" in problems[2][0]["text"]
     assert report["ok"] is False
+
+
+def test_check_finds_what_a_crash_left_but_not_what_is_being_recorded(tmp_path: Path):
+    whole = (CASSETTES / "notes" / "single-tool-call.yaml").read_text()
+    left = tmp_path / "left.yaml.part"
+    torn = whole[: whole.index("- {end:")] + "- {en"
+    left.write_text(torn.replace("this directory", PLANTED["openai"][0]))
+    held = open_locked(tmp_path / "held.yaml.part", create=True)
+    try:
+        done = wiretape("check", ".", "--json", cwd=tmp_path)
+    finally:
+        os.close(held)
+    assert (done.returncode, done.stderr) == (1, "")
+    (found,) = json.loads(done.stdout)["cassettes"]
+    assert found["path"] == "left.yaml.part"
+    assert found["problems"][0]["text"].endswith("with: wiretape recover left.yaml.part")
+    assert {each["kind"] for each in found["problems"]} >= {"torn", "secret"}
 
 
 def test_verify_says_so_when_nothing_differs_and_when_something_does(tmp_path: Path):

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from wiretape.analysis.printable import counted, printable
 from wiretape.cassette.cleaning import Leak, clean, leaks_in_text
+from wiretape.cassette.library import PART_SUFFIX, SUFFIX, find_abandoned
 from wiretape.cassette.loader import load, loads, read_bytes
+from wiretape.cassette.partfile import is_held
 from wiretape.cli import EXIT_FAILED
 from wiretape.cli import options as shared
 from wiretape.cli.options import Configured
@@ -24,8 +28,6 @@ from wiretape.errors import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from wiretape.cassette.redaction import Redactor
     from wiretape.core.model import Cassette
 
@@ -64,18 +66,21 @@ def show(cassette: str, directory: Path, *, as_json: bool, raw: bool) -> None:
 def check(cassettes: tuple[str, ...], directory: Path, *, as_json: bool, **given: Any) -> int:
     """Check cassettes for their format, torn endings and secrets; exit 1 if something is wrong.
 
-    A CASSETTE may be a directory; without one it checks all in --dir.
+    A CASSETTE may be a directory; without one it checks all in --dir. In a directory it
+    also finds, and checks, recordings that a crash left.
     """
     redactor = shared.redactor_of(given)
     results, missing = [], []
     asked: list[tuple[str, ...]] = [(each,) for each in cassettes]
     for each in asked or [()]:
+        left = _left_in(Path(*each) if each else directory)
         try:
             files = shared.cassette_files(each, directory)
         except CassetteNotFoundError as error:
-            missing.append(error)
-        else:
-            results += [_checked(file, redactor) for file in files]
+            files = []
+            if not left:
+                missing.append(error)
+        results += [_checked(file, redactor) for file in (*files, *left)]
     wrong = any(result["problems"] for result in results)
     if as_json:
         print_json({"ok": not wrong, "cassettes": results})
@@ -92,7 +97,17 @@ def check(cassettes: tuple[str, ...], directory: Path, *, as_json: bool, **given
     return EXIT_FAILED if wrong else 0
 
 
+def _left_in(place: Path) -> list[Path]:
+    """What recorders that died left in a directory; nothing where it is none."""
+    return find_abandoned(place) if place.is_dir() and place.suffix != SUFFIX else []
+
+
 def _checked(path: Path, redactor: Redactor) -> dict[str, Any]:
+    left: list[dict[str, Any]] = []
+    if path.name.endswith(PART_SUFFIX) and path.exists() and not is_held(path):
+        command = shlex.join(["wiretape", "recover", str(path)])
+        text = f"left by a recording that did not end; finish it with: {command}"
+        left.append({"kind": "torn", "interaction": None, "text": text})
     try:
         content = read_bytes(path)
         cassette = loads(content, path)
@@ -104,12 +119,12 @@ def _checked(path: Path, redactor: Redactor) -> dict[str, Any]:
         )
         text = str(error).removeprefix(f"{path}: ")
         problem = {"kind": "format", "text": text, **where}
-        return {"path": str(path), "interactions": 0, "chunks": 0, "problems": [problem]}
+        return {"path": str(path), "interactions": 0, "chunks": 0, "problems": [*left, problem]}
     return {
         "path": str(path),
         "interactions": len(cassette.interactions()),
         "chunks": sum(isinstance(entry, Chunk) for entry in cassette.entries),
-        "problems": _problems(cassette) + _secrets(cassette, content, redactor),
+        "problems": left + _problems(cassette) + _secrets(cassette, content, redactor),
     }
 
 
