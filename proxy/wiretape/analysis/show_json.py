@@ -31,7 +31,8 @@ def show_json(cassette: Cassette) -> dict[str, Any]:
     `arguments` is the parsed value, null if `arguments_raw` is not JSON. `content` is null only
     where no model answered. `finish_reason` is as sent; `finish` beside it is the same in one
     vocabulary for all dialects. `parameters` is what the request asks for besides its
-    conversation; `retry` which retry of its client's it says to be, 0 for none.
+    conversation; `retry` which retry of its client's it says to be, 0 for none. A request whose
+    body was not kept has `body_not_kept`, with its `length` in bytes and its `sha256`.
     """
     return {
         "cassette": cassette.name,
@@ -49,17 +50,11 @@ def recorded_text(recorded: datetime) -> str:
 
 def interaction_json(transcript: Transcript) -> dict[str, Any]:
     """One interaction of `show_json`."""
-    interaction, question = transcript.interaction, transcript.question
+    interaction = transcript.interaction
     outcome = interaction.outcome
     shown = {
         "id": interaction.number,
-        "request": {
-            "method": interaction.request.method,
-            "target": interaction.request.target,
-            "model": question.model,
-            "stream": question.stream,
-            "messages": list(question.messages),
-        },
+        "request": _request(transcript),
         "status": interaction.response.status if interaction.response else None,
         "outcome": outcome.value if outcome else None,
         "response": _response(transcript),
@@ -71,6 +66,21 @@ def interaction_json(transcript: Transcript) -> dict[str, Any]:
     }
     safe: dict[str, Any] = finite(shown)
     return safe
+
+
+def _request(transcript: Transcript) -> dict[str, Any]:
+    request, question = transcript.interaction.request, transcript.question
+    shown: dict[str, Any] = {
+        "method": request.method,
+        "target": request.target,
+        "model": question.model,
+        "stream": question.stream,
+        "messages": list(question.messages),
+    }
+    body = request.body
+    if body.content is None:
+        shown["body_not_kept"] = {"length": body.length, "sha256": body.digest()}
+    return shown
 
 
 def _response(transcript: Transcript) -> dict[str, Any]:

@@ -112,9 +112,12 @@ def _asked(transcript: Transcript, place: Place, same_as: int | None) -> Iterato
             yield _message(who, text)
     if question.tools and not left_out:
         yield Row("", Text(f"({counted(question.tools, 'tool')} offered)", "dim"))
-    content = transcript.interaction.request.body.content
-    if not question.messages and content:
-        text = cut(content.decode(errors="backslashreplace"), LONGEST_UNKNOWN)
+    body = transcript.interaction.request.body
+    if body.content is None:
+        size = counted(body.length, "byte")
+        yield Row("", Text(f"(the request's body, {size}, was not kept)", "dim"))
+    elif not question.messages and body.content:
+        text = cut(body.content.decode(errors="backslashreplace"), LONGEST_UNKNOWN)
         yield Row("body", safe(text), "green")
 
 

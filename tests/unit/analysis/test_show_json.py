@@ -17,7 +17,7 @@ from unit.analysis.streams import (
     sse,
 )
 from wiretape.analysis.show_json import recorded_text, show_json
-from wiretape.core.model import Outcome
+from wiretape.core.model import Body, Outcome
 
 ASKED = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "Run ls"}]}
 ANSWER = sse(
@@ -49,6 +49,14 @@ def test_what_was_asked_for_besides_is_told_whole_and_a_retry_if_its_client_says
     second = only([], asked={**ASKED, "options": {"num_ctx": 1, "seed": 7}})
     assert second["parameters"] == {"options.num_ctx": 1, "options.seed": 7}
     assert second["retry"] == 0
+
+
+def test_a_body_that_was_not_kept_is_told_by_its_length_and_digest():
+    group = entries([])
+    group[0] = replace(group[0], body=Body(None, 20_971_520, "ab" * 32))
+    (interaction,) = shown(group)["interactions"]
+    assert interaction["request"]["body_not_kept"] == {"length": 20_971_520, "sha256": "ab" * 32}
+    assert "body_not_kept" not in only([], asked=ASKED)["request"]
 
 
 def test_the_shape_is_the_contracts():

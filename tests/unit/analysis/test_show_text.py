@@ -50,6 +50,12 @@ def shown(*groups: object, **given: object):
     return rendered(cassette(*groups), **given)
 
 
+def test_a_body_that_was_not_kept_is_told_with_its_length():
+    group = entries(TALK)
+    group[0] = replace(group[0], body=Body(None, 20_971_520, "ab" * 32))
+    assert "(the request's body, 20,971,520 bytes, was not kept)\n" in shown(group)
+
+
 def test_the_notes_cassette_reads_as_people_read_it():
     assert shown(entries(CALLS, asked=ASKED, times_us=[412_345, 592_345, 600_000, 600_001])) == (
         "test · 1 interaction with http://127.0.0.1:11434 · 2025-04-12 08:21:15 UTC\n"
