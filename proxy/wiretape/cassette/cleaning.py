@@ -9,7 +9,7 @@ import os
 import re
 import stat
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wiretape.cassette.library import PART_SUFFIX, SUFFIX
 from wiretape.cassette.loader import loads, read_bytes
@@ -55,6 +55,18 @@ class Leak:
         return f"{where}: a secret ({what}); {cure} takes it out"
 
 
+class Cleaned(NamedTuple):
+    """What was done to a file.
+
+    Attributes:
+        leaks: the secrets that were in it.
+        anew: whether it was written anew, with only the comments above it.
+    """
+
+    leaks: tuple[Leak, ...]
+    anew: bool = False
+
+
 def clean(cassette: Cassette, redactor: Redactor) -> tuple[Cassette, tuple[Leak, ...]]:
     """A cassette without its secrets, and what they were."""
     leaks: list[Leak] = []
@@ -70,8 +82,8 @@ def clean(cassette: Cassette, redactor: Redactor) -> tuple[Cassette, tuple[Leak,
     return replace(cassette, upstream=upstream, entries=tuple(entries)), tuple(leaks)
 
 
-def clean_file(path: Path, redactor: Redactor) -> tuple[Leak, ...]:
-    """Take the secrets out of a cassette's file, atomically; return what they were.
+def clean_file(path: Path, redactor: Redactor) -> Cleaned:
+    """Take the secrets out of a cassette's file, atomically; return what was done.
 
     The file's own layout and comments stay, unless a secret is spread over several lines: then it
     is written anew, and only the comments above it stay.
@@ -91,15 +103,16 @@ def clean_file(path: Path, redactor: Redactor) -> tuple[Leak, ...]:
     cleaned, leaks = clean(cassette, redactor)
     in_text = redactor.secrets.redact(content)
     if in_text == content and cleaned == cassette:
-        return leaks
+        return Cleaned(leaks)
     if not leaks:
         leaks = (Leak(_kinds(redactor, content), None, "text of the file"),)
-    if not _says(in_text, path, cleaned):
+    anew = not _says(in_text, path, cleaned)
+    if anew:
         comments = _COMMENTS.match(content)
         above = redactor.secrets.redact(comments[0]) if comments else b""
         in_text = above + cassette_text(cleaned).encode()
     _replace(path, in_text)
-    return leaks
+    return Cleaned(leaks, anew)
 
 
 def leaks_in_text(content: bytes, redactor: Redactor) -> tuple[tuple[int, str], ...]:

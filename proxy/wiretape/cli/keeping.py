@@ -58,18 +58,21 @@ def redact(cassettes: tuple[str, ...], directory: Path, **given: Any) -> int:
     """Take secrets out of cassettes, in place; exit 1 where some must stay.
 
     A CASSETTE may be a directory. Stand-ins are as long as the secrets, so that lengths, chunk
-    boundaries and framing stay true.
+    boundaries and framing stay true. Layout and comments stay, but where a secret is spread over
+    several lines: then the file is written anew, with only the comments above it.
     """
     redactor = shared.redactor_of(given)
     status = 0
     for path in shared.cassette_files(cassettes, directory):
-        leaks = clean_file(path, redactor)
+        leaks, anew = clean_file(path, redactor)
         for leak in leaks:
             where = "" if leak.interaction is None else f"interaction {leak.interaction}, "
             done = "redacted" if leak.cleanable else "stays, for it is inside a coding"
             click.echo(f"{path}: {where}{leak.place}: {' and '.join(leak.kinds)}: {done}")
             if not leak.cleanable:
                 status = EXIT_FAILED
+        if anew:
+            click.echo(f"{path}: written anew, with only the comments above it")
         if not leaks:
             click.echo(f"{path}: no secrets")
     return status
