@@ -115,4 +115,7 @@ def _ending(interaction: Interaction, assembly: Assembly) -> None:
     chunks = interaction.chunks
     last = len(chunks) - 1 if chunks else None
     offset = sum(len(chunk.data) for chunk in chunks)
-    assembly.breaks.append(Break(last, offset, _ENDINGS[interaction.outcome]))
+    what = _ENDINGS[interaction.outcome]
+    if interaction.outcome is Outcome.UPSTREAM_CLOSED and interaction.response is None:
+        what = "the upstream closed the connection without a response"
+    assembly.breaks.append(Break(last, offset, what))

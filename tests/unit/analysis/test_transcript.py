@@ -344,6 +344,8 @@ def test_every_ending_but_complete_says_where_it_broke(outcome, words):
 
 
 def test_no_response_at_all_is_a_transcript_too():
+    found = read([], status=None, outcome=Outcome.UPSTREAM_CLOSED)
+    assert found.breaks[-1].what == "the upstream closed the connection without a response"
     found = read([], status=None, outcome=Outcome.UPSTREAM_UNREACHABLE)
     assert (found.content, found.tool_calls, found.breaks[0].chunk) == (None, (), None)
 
