@@ -98,8 +98,10 @@ async def test_view_serves_the_page_and_says_where():
         listed = (await ask(viewing.url, "GET", "/_wiretape/cassettes")).json()
         names = [each["name"] for each in listed["cassettes"]]
         assert names == ["notes/plain-answer", "notes/single-tool-call"]
-        moved = await ask(viewing.url, "GET", "/_wiretape")
-        assert (moved.status, moved.header("Location")) == (308, "_wiretape/")
+        for target in ("/_wiretape", "/"):
+            moved = await ask(viewing.url, "GET", target)
+            assert (moved.status, moved.header("Location")) == (307, "_wiretape/")
+        assert (await ask(viewing.url, "GET", "/v1/models")).status == 400
         assert await viewing.stop() == 0
     both = "?a=notes%2Fplain-answer&b=notes%2Fsingle-tool-call"
     assert f"the page is {viewing.url}/_wiretape/{both}" in viewing.said

@@ -79,6 +79,7 @@ def view(
         allow_hosts=frozenset(allow_host),
         token=token or None,
         grace_s=1.0,
+        only_views=True,
     )
 
     def ready(proxy: Running) -> None:

@@ -134,13 +134,16 @@ class App:
         headers = self._access.headers(from_raw(request.raw_headers))
         target = self._access.target(request.target)
         where = route(target, request.fields.get(CASSETTE_HEADER))
-        control = _is_control(where.target)
-        foreign = self._access.page_refusal(request, where.target, control=control)
+        asked = where.target
+        if asked == "/" and self.settings.only_views:
+            asked = CONTROL_PREFIX[:-1]  # which leads to the page
+        control = _is_control(asked)
+        foreign = self._access.page_refusal(request, asked, control=control)
         if foreign is not None:
             downstream.answer(foreign)
             return
         if control:
-            await self._control.answer(request, downstream, where.target)
+            await self._control.answer(request, downstream, asked)
             return
         session = await self.sessions.get(where.session)
         session.in_flight += 1

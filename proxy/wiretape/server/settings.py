@@ -55,6 +55,7 @@ class Settings:
         order_timeout_s: how long the order may wait for a request that does not come.
         grace_s: how long a shutdown waits for what is in flight.
         strict: a miss, a refused request or an unused recording is a failure of the whole session.
+        only_views: nobody asks a model here, so that `/` leads to the viewer's page.
         keeps_unanswered: write a cassette, also in another's place, if no upstream ever answered.
         record_command: what records the default session's cassette again, for messages; None
             for `wiretape record`.
@@ -90,6 +91,7 @@ class Settings:
     record_command: str | None = None
     spell_suggestion: Callable[[str], str] = str
     keeps_unanswered: bool = False
+    only_views: bool = False
 
     def redactor(self) -> Redactor:
         """What decides about secrets.
