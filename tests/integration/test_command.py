@@ -227,6 +227,13 @@ def test_a_cassette_is_found_by_its_name_whatever_else_is_called_so(tmp_path: Pa
         assert (result.returncode, result.stderr) == (2, f"wiretape: error: {told}\n")
 
 
+def test_a_warning_of_show_names_the_file(tmp_path: Path):
+    whole = (CASSETTES / "notes" / "single-tool-call.yaml").read_text()
+    (tmp_path / "torn.yaml.part").write_text(whole[: whole.index("- {end:")])
+    said = wiretape("show", "torn.yaml.part", cwd=tmp_path).stderr
+    assert said == "wiretape: warning: torn.yaml.part: interaction 1 has no end\n"
+
+
 def test_check_finds_what_is_wrong(tmp_path: Path):
     whole = (CASSETTES / "notes" / "single-tool-call.yaml").read_text()
     (tmp_path / "whole.yaml").write_text(whole)

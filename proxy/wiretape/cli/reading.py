@@ -46,9 +46,10 @@ def show(cassette: str, directory: Path, *, as_json: bool, raw: bool) -> None:
     from wiretape.analysis.show_json import show_json  # noqa: PLC0415  not for --help
     from wiretape.analysis.show_text import show_text  # noqa: PLC0415  as above
 
-    loaded = load(shared.cassette_file(cassette, directory))
+    path = shared.cassette_file(cassette, directory)
+    loaded = load(path)
     for warning in loaded.warnings:
-        click.echo(f"wiretape: warning: {printable(warning)}", err=True)
+        click.echo(f"wiretape: warning: {path}: {printable(warning)}", err=True)
     if as_json:
         print_json(show_json(loaded))
     else:
