@@ -202,7 +202,10 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
         if taping is not None:
             del item.stash[_TAPING]
             del item.config.stash[_CURRENT]
-            taping.end(failed=item.stash[_ENDING] == "failed")
+            failed = item.stash[_ENDING] == "failed"
+            taping.end(failed=failed)
+            for text in taping.kept() if failed else ():
+                item.add_report_section("teardown", "wiretape", text)
     if taping is not None:
         _judge(item, taping.verdict())
     return result

@@ -276,6 +276,24 @@ def test_a_test_that_is_interrupted_records_nothing(
     assert (project / "cassettes" / "test_it" / "test_it.yaml").read_bytes() == whole
 
 
+def test_a_test_that_fails_says_that_what_it_has_recorded_once_is_replayed_from_now_on(
+    pytester: pytest.Pytester, engine: Engine
+):
+    write(pytester, MARKED + "assert ask('Your name?') == 'nothing like it'")
+    upstream = f"--wiretape-upstream={engine.url}"
+
+    first = pytester.runpytest("--wiretape-mode=once", upstream)
+    again = pytester.runpytest("--wiretape-mode=once", upstream)
+    anew = pytester.runpytest("--wiretape-mode=record", upstream)
+
+    whole = "record it whole with: pytest --wiretape-mode=record test_it.py::test_it"
+    told = f"wiretape: cassettes/test_it/test_it.yaml has what was asked *; {whole}"
+    first.stdout.fnmatch_lines([told])
+    for result in (again, anew):  # which replays, and which was asked for anew
+        result.assert_outcomes(failed=1)
+        result.stdout.no_fnmatch_line("*replayed from now on*")
+
+
 def test_a_test_that_failed_by_itself_is_not_failed_once_more(
     pytester: pytest.Pytester, engine: Engine
 ):

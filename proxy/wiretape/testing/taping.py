@@ -24,7 +24,7 @@ from wiretape.server.background import Background
 from wiretape.server.session import Session
 from wiretape.server.settings import Settings
 from wiretape.testing.names import differ_in_case_alone, safe_name
-from wiretape.testing.verdict import Verdict, as_mark, verdict
+from wiretape.testing.verdict import Verdict, as_mark, kept, verdict
 from wiretape.testing.wishes import Wishes, gather, of_commands
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ class Taping:
         self._record_command = record_command(item, "record" if exists else "once", wishes)
         # Where the mark names it, other tests may have their recordings in it too.
         shared = exists and wishes.name is not None
+        self._replace_command = record_command(item, "record", wishes)
         self._add_command = (
             record_command(item, "new_episodes", wishes) if shared else self._record_command
         )
@@ -147,6 +148,12 @@ class Taping:
         """
         self._environment.undo()
         self._summary = self._background.close(upstream_needed=failed)
+
+    def kept(self) -> tuple[str, ...]:
+        """What is to be said of what a test that failed has recorded and `once` replays."""
+        if self._summary is None or self._wishes.mode is not Mode.ONCE:
+            return ()
+        return kept(self._summary.written, self._replace_command, self._seen_from)
 
     def _settings(self, directory: Path, name: str) -> Settings:
         wishes = self._wishes

@@ -94,6 +94,21 @@ def verdict(
     )
 
 
+def kept(written: Iterable[Path], replace_command: str, seen_from: Path) -> tuple[str, ...]:
+    """What a test that failed is told of the cassettes that it has recorded once and for all.
+
+    Args:
+        written: the cassettes.
+        replace_command: what records them anew.
+        seen_from: the folder that paths are told from.
+    """
+    return tuple(
+        f"wiretape: {_seen(path, seen_from)} has what was asked until the test failed, and is"
+        f" replayed from now on; record it whole with: {replace_command}"
+        for path in written
+    )
+
+
 def _reached(report: Mapping[str, Any]) -> bool:
     return any(report[sign] for sign in _SIGNS)
 
@@ -151,7 +166,10 @@ def as_mark(suggestion: str) -> str:
 def _holder(report: Mapping[str, Any], seen_from: Path) -> str:
     if report["cassette"] is None:
         return "the cassettes"
-    path = Path(report["cassette"])
+    return _seen(Path(report["cassette"]), seen_from)
+
+
+def _seen(path: Path, seen_from: Path) -> str:
     return str(path.relative_to(seen_from) if path.is_relative_to(seen_from) else path)
 
 
