@@ -137,7 +137,8 @@ class Exchange:
     def ready(self) -> bool:
         """Whether `read` would return without waiting."""
         decoder = self._decoder
-        if decoder is not None and (decoder.batch.pieces or decoder.complete):
+        # Of the wire: what closes a chunk, or tells how long it is, can come without any of it.
+        if decoder is not None and (decoder.batch.wire or decoder.complete):
             return True
         return self.lost or self.given_up or self.error is not None
 
@@ -163,7 +164,7 @@ class Exchange:
         assert decoder is not None  # noqa: S101  the head comes first
         if decoder.complete:
             self.outcome = Outcome.COMPLETE
-        elif decoder.batch.pieces:
+        elif decoder.batch.wire:
             pass  # what came before a failure is given out before the failure is told
         elif self.given_up and not self.lost:
             self.outcome = Outcome.UPSTREAM_TIMEOUT

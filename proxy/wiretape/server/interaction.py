@@ -135,10 +135,15 @@ class InteractionRecorder(Unrecorded):
             self.chunks([(data, False)])
 
     def chunks(self, pieces: Sequence[tuple[bytes, bool]], outcome: Outcome | None = None) -> None:
-        """Journal all the chunks that one read brought, and the end if that came too, at once."""
+        """Journal all the chunks that one read brought, and the end if that came too, at once.
+
+        A read may bring none, but how long one will be: what was taken before is journalled then.
+        """
         at_us = self._now_us()
         if not pieces:
-            if outcome is not None:
+            if outcome is None:
+                self.flush()
+            else:
                 self.end(outcome)
             return
         number = self.number

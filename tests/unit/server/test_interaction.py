@@ -52,6 +52,19 @@ async def recorded(pieces: list[bytes], folder: Path, *, apart: bool) -> Cassett
     return load(folder / "c.yaml")
 
 
+async def test_a_head_with_no_more_than_a_chunks_size_is_in_the_journal_before_it_is_sent(
+    tmp_path: Path,
+):
+    recorder = Recorder(tmp_path / "c.yaml", "http://127.0.0.1:11434")
+    await recorder.open()
+    record = recorder.begin("POST", "/", (), EMPTY_BODY)
+    record.head(200, ())
+    record.chunks([])
+    journalled = (tmp_path / "c.yaml.part").read_text()
+    recorder.close()
+    assert "- response: 1\n" in journalled
+
+
 @given(st.lists(PIECES, max_size=12))
 def test_a_chunk_is_recorded_alike_alone_and_among_others(pieces: list[bytes]):
     with TemporaryDirectory() as one, TemporaryDirectory() as other:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 import pytest
@@ -90,39 +90,57 @@ class Passage:
         assert not self.wire.paused
 
 
-async def passed(reads: Sequence[bytes], record: Unrecorded, *, chunked: bool = True) -> bytes:
-    """What a client gets of an answer that comes in these reads, its head before them."""
+async def passed(
+    reads: Sequence[bytes], record: Unrecorded, *, chunked: bool = True
+) -> list[bytes]:
+    """What a client has after each read of an answer, whose head comes before them."""
     passage = Passage(record, chunked=chunked)
     await turns()
+    sent = []
     for data in reads:
         passage.upstream.data_received(data)
+        sent.append(passage.client.sent)
     async with asyncio.timeout(5):
         await passage.task
-    return passage.client.sent
+    assert passage.client.sent == sent[-1]
+    return sent
+
+
+def passable(wire: bytes, size_lines: Sequence[bytes], chunks: Sequence[bytes]) -> bytes:
+    """What of an answer's beginning is passed on: all but a size that has not come to its end."""
+    start = 0
+    for size_line, chunk in zip(size_lines, chunks, strict=True):
+        if start < len(wire) < start + len(size_line):
+            return wire[:start]
+        start += len(size_line) + len(chunk) + 2
+    return wire if wire.endswith(LAST) or len(wire) < start else wire[:start]
 
 
 @given(st.data(), st.lists(st.binary(min_size=1, max_size=40), max_size=6))
 def test_bytes_and_boundaries_are_the_upstreams_however_the_reads_fall(
     data: st.DataObject, chunks: list[bytes]
 ):
-    wire = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + LAST
+    size_lines = [b"%x\r\n" % len(chunk) for chunk in chunks]
+    wire = b"".join(map(b"%b%b\r\n".__mod__, zip(size_lines, chunks, strict=True))) + LAST
     cuts = data.draw(st.lists(st.integers(0, len(wire)), max_size=2 * len(chunks) + 2).map(sorted))
-    reads = [wire[start:end] for start, end in pairwise([0, *cuts, len(wire)]) if start < end]
+    ends = sorted({*cuts, len(wire)} - {0})
     record = Noting()
-    assert asyncio.run(passed(reads, record)) == b"HEAD " + wire
+    sent = asyncio.run(passed([wire[start:end] for start, end in pairwise([0, *ends])], record))
+    assert sent == [b"HEAD " + passable(wire[:end], size_lines, chunks) for end in ends]
     assert record.whole_chunks() == chunks
     assert record.outcomes == [Outcome.COMPLETE]
 
 
 @pytest.mark.parametrize("closing", [[b"1\r\na", b"\r\n"], [b"1\r\na\r", b"\n"]])
-async def test_a_chunks_end_that_comes_by_itself_goes_before_the_next_chunk(closing: list[bytes]):
+async def test_a_chunks_end_that_comes_by_itself_does_not_wait_for_the_next(closing: list[bytes]):
     reads = [*closing, b"1\r\nb\r\n", LAST]
-    assert await passed(reads, Unrecorded()) == b"HEAD " + b"".join(reads)
+    assert await passed(reads, Unrecorded()) == [*accumulate([b"HEAD ", *reads])][1:]
 
 
 async def test_a_client_that_knows_no_chunks_gets_the_bytes_alone():
     reads = [b"1\r\na\r\n", b"1\r\nb", b"\r\n", LAST]
-    assert (await passed(reads, Unrecorded(), chunked=False)).removesuffix(LAST) == b"HEAD ab"
+    sent = await passed(reads, Unrecorded(), chunked=False)
+    assert [*sent[:3], sent[3].removesuffix(LAST)] == [b"HEAD a", *3 * [b"HEAD ab"]]
 
 
 async def test_a_chunk_that_is_longer_than_it_says_is_not_passed_on():
