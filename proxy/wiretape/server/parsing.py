@@ -20,6 +20,10 @@ OPTIONS: dict[str, Any] = {
 """What every parser is made with."""
 
 _LONGEST_CHARACTERS = 200
+# What the parser quotes is a line's bytes as Python writes them, at the end.
+_QUOTED = re.compile(r"(?<=\s)b?(['\"])(.*)\1$")
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?=(?: |\\t)*:)")
+_FIRST_WORD = re.compile(r"[^\s?]{1,40}")
 _LENGTH = re.compile(rb"content-length:", re.IGNORECASE)
 _CODING = re.compile(rb"transfer-encoding:", re.IGNORECASE)
 _NO_CODING = re.compile(rb"transfer-encoding:[ \t]*identity[ \t\r\n]*$", re.IGNORECASE)
@@ -52,7 +56,15 @@ def mended(head: bytes) -> bytes:
 def complaint(error: HttpProcessingError) -> str:
     """What is wrong, on one line: the parser points with a second one at what it quotes.
 
-    It tells no secret of what it quotes.
+    Any field's value may be a secret, and a target's query. So of a field its name is told, and of
+    what is none the first word.
     """
-    text = " ".join(error.message.rstrip("\n ^").split())[:_LONGEST_CHARACTERS]
-    return _SECRETS.redact_text(text)
+    text = " ".join(error.message.rstrip("\n ^").split())
+    quoted = _QUOTED.search(text)
+    if quoted is not None:
+        text = text[: quoted.start()]
+        told = _NAME.match(quoted[2])
+        if told is None and "header" not in text:  # where it is the rest of a field's value
+            told = _FIRST_WORD.match(quoted[2])
+        text = f"{text}{told[0]}" if told else text.rstrip(": ")
+    return _SECRETS.redact_text(text[:_LONGEST_CHARACTERS])

@@ -1,11 +1,15 @@
-"""What is mended in the head of a response before it is refused."""
+"""What is mended in the head of a response before it is refused, and what is told of a refusal."""
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.http import HttpProcessingError, HttpRequestParser
 
 from support.upstream import head
-from wiretape.server.parsing import mended
+from wiretape.server.parsing import OPTIONS, complaint, mended
 
 
 @pytest.mark.parametrize(
@@ -38,3 +42,34 @@ def test_what_frames_a_body_twice_is_said_once(sent: str, read: str):
 def test_where_it_stays_unclear_nothing_is_changed(fields: str):
     sent = head("200 OK", *fields.split("|"))
     assert mended(sent) == sent
+
+
+@pytest.mark.parametrize(
+    ("request_head", "told"),
+    [
+        ("GET / HTTP/1.1|Authorization : Basic b3BhcXVl", "Authorization"),
+        ("GET / HTTP/1.1|authorization\t: Basic b3BhcXVl", "authorization"),
+        ("GET / HTTP/1.1|X-Api-Key: b3BhcXVl\1b3BhcXVl", "X-Api-Key"),
+        ("GET / HTTP/1.1|X-Api-Key b3BhcXVl", ""),
+        ("GET / HTTP/1.1|Authorization: Basic|  b3BhcXVl", ""),
+        ("GET /?key=b3BhcXVl HTTP/9", "GET"),
+        ("GET http://b3BhcXVl@\0", "GET"),
+        ("SSH-2.0-OpenSSH_9.6", "SSH-2.0-OpenSSH_9.6"),
+    ],
+)
+async def test_of_a_field_that_is_refused_its_name_alone_is_told(request_head: str, told: str):
+    loop = asyncio.get_running_loop()
+    parser = HttpRequestParser(BaseProtocol(loop), loop, 1024, **OPTIONS)
+    with pytest.raises(HttpProcessingError) as refused:
+        parser.feed_data(request_head.replace("|", "\r\n").encode() + b"\r\n\r\n")
+    text = complaint(refused.value)
+    assert "b3BhcXVl" not in text
+    assert text.partition(": ")[2].endswith(told)
+    assert text.isprintable()
+
+
+@pytest.mark.parametrize(
+    "text", ["Missing 'Host' header in request.", "Duplicate 'Content-Length' header found."]
+)
+def test_what_the_parser_says_without_a_quotation_is_told_whole(text: str):
+    assert complaint(HttpProcessingError(message=text)) == text
