@@ -18,7 +18,13 @@ from aiohttp.http import HttpProcessingError, HttpResponseParser
 from wiretape.server.clock import monotonic_ns
 from wiretape.server.exchange import UNTAKEN_LIMIT_BYTES, Exchange
 from wiretape.server.framing import LAST_CHUNK, Framing
-from wiretape.server.parsing import HEADER_LIMIT_BYTES, OPTIONS, complaint, mended
+from wiretape.server.parsing import (
+    HEADER_LIMIT_BYTES,
+    OPTIONS,
+    complaint,
+    mended,
+    without_blanks,
+)
 from wiretape.server.peer import unsent_bytes
 
 if TYPE_CHECKING:
@@ -217,6 +223,7 @@ class UpstreamConnection(asyncio.Protocol):
                 return data
 
     def _parse(self, head: bytes) -> RawResponseMessage:
+        head = without_blanks(head)
         try:
             return self._parse_strictly(head)
         except HttpProcessingError:

@@ -24,11 +24,22 @@ _LONGEST_CHARACTERS = 200
 _QUOTED = re.compile(r"(?<=\s)b?(['\"])(.*)\1$")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?=(?: |\\t)*:)")
 _FIRST_WORD = re.compile(r"[^\s?]{1,40}")
+_BLANKS = re.compile(rb"^([^\s:]+)[ \t]+:", re.MULTILINE)
 _LENGTH = re.compile(rb"content-length:", re.IGNORECASE)
 _CODING = re.compile(rb"transfer-encoding:", re.IGNORECASE)
 _NO_CODING = re.compile(rb"transfer-encoding:[ \t]*identity[ \t\r\n]*$", re.IGNORECASE)
 _CHUNKED = re.compile(rb"[:,][ \t]*chunked[ \t\r\n]*$", re.IGNORECASE)
 _SECRETS = Secrets()
+
+
+def without_blanks(head: bytes) -> bytes:
+    """A response's head with nothing between its fields' names and colons (RFC 9112, section 5.1).
+
+    The parser takes some names with the blank for others than they are.
+    """
+    if b" :" in head or b"\t:" in head:
+        return _BLANKS.sub(rb"\1:", head)
+    return head
 
 
 def mended(head: bytes) -> bytes:

@@ -79,6 +79,21 @@ async def test_a_connection_that_is_being_closed_is_not_quiet():
         assert not connection.quiet()
 
 
+@pytest.mark.parametrize(
+    ("framing", "body"),
+    [("Transfer-Encoding", b"2\r\nok\r\n0\r\n\r\n"), ("Content-Length", b"ok")],
+)
+async def test_a_blank_before_a_fields_colon_is_no_part_of_its_name(framing: str, body: bytes):
+    value = "chunked" if framing == "Transfer-Encoding" else "2"
+    upstream = Upstream()
+    upstream.says(f"HTTP/1.1 200 OK\r\n{framing} : {value}\r\nSet-Cookie : a\r\n\r\n".encode())
+    upstream.says(body)
+    assert upstream.exchange.headers == ((framing, value), ("Set-Cookie", "a"))
+    batch, outcome = await upstream.exchange.read()
+    assert (batch.pieces, outcome) == ([(b"ok", False)], Outcome.COMPLETE)
+    assert upstream.freed
+
+
 async def test_interim_heads_are_passed_over():
     upstream = Upstream()
     upstream.says(

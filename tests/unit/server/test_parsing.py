@@ -9,7 +9,7 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import HttpProcessingError, HttpRequestParser
 
 from support.upstream import head
-from wiretape.server.parsing import OPTIONS, complaint, mended
+from wiretape.server.parsing import OPTIONS, complaint, mended, without_blanks
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,13 @@ def test_what_frames_a_body_twice_is_said_once(sent: str, read: str):
 def test_where_it_stays_unclear_nothing_is_changed(fields: str):
     sent = head("200 OK", *fields.split("|"))
     assert mended(sent) == sent
+
+
+def test_blanks_before_a_fields_colon_go_and_no_others():
+    sent = head("200 OK : 1", "A : b : c", "D\t :e", "F: g :", " folded :", "H: i")
+    assert without_blanks(sent) == head(
+        "200 OK : 1", "A: b : c", "D:e", "F: g :", " folded :", "H: i"
+    )
 
 
 @pytest.mark.parametrize(
