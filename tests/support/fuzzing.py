@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +43,10 @@ _TOKENS = (
 )  # fmt: skip
 
 
-def wrong_types(document: Any) -> Iterator[tuple[str, Any]]:
-    """The document with a value of each other type at each place, and with each place left out."""
+def wrong_types(document: Any, values: Sequence[Any] = _TYPES) -> Iterator[tuple[str, Any]]:
+    """The document with each other value at each place, and with each place left out."""
     for path in _places(document):
-        for value in _TYPES:
+        for value in values:
             changed = copy.deepcopy(document)
             _put(changed, path, value)
             yield f"{path} = {value!r}", changed

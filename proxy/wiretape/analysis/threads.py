@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from wiretape.analysis.shape import as_object
+from wiretape.analysis.shape import as_object, as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -83,7 +83,7 @@ def digests(messages: Iterable[Any]) -> list[bytes]:
 def by_the_model(message: Any) -> bool:
     """Whether a message of a request is the model's own, sent back to it."""
     fields = as_object(message)
-    return fields.get("role") == "assistant" or fields.get("type") in _MODELS_OWN
+    return fields.get("role") == "assistant" or as_text(fields.get("type")) in _MODELS_OWN
 
 
 def _echoed(messages: tuple[Any, ...]) -> int:

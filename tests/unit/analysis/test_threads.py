@@ -40,3 +40,4 @@ def test_what_the_model_said_is_told_in_every_dialect():
     assert by_the_model({"type": "function_call", "name": "f"})
     assert not by_the_model(RESULT)
     assert not by_the_model("odd")
+    assert not by_the_model({"type": ["odd"]})
