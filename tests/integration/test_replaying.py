@@ -237,6 +237,16 @@ async def test_repeat(repeat: Repeat, texts: list[str], proxy: Proxy, tmp_path: 
     assert got == texts
 
 
+@pytest.mark.parametrize("given", [True, False])
+async def test_cassettes_are_used_in_name_order(*, given: bool, proxy: Proxy, tmp_path: Path):
+    # Of the files' names the later one comes first: `-` stands before `.`.
+    names = ("run-2", "run")
+    paths = tuple(write(tmp_path, whole(1, 0, A, name), name) for name in names)
+    async with proxy("replay", cassettes=paths if given else ()) as replaying:
+        got = [(await finished(await post(replaying.url, A)))[0] for _ in paths]
+    assert got == ["run", "run-2"]
+
+
 async def test_metadata_repeats_its_last_answer_and_is_never_unused(proxy: Proxy, tmp_path: Path):
     models = (
         "- {request: 1, at: 0, method: GET, target: /v1/models, headers: {}}\n"

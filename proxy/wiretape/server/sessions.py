@@ -310,7 +310,9 @@ class Sessions:
                 raise CassetteNotFoundError(path, f"record it with: {record_command}")
             paths = [path]
         else:
-            given = sorted(self._settings.cassettes, key=lambda path: path.name)
+            given = sorted(
+                self._settings.cassettes, key=lambda path: path.name.removesuffix(SUFFIX)
+            )
             paths = given or find_recordings(self._settings.directory)
             if not given:
                 _check_inside(self._settings.directory, paths)
