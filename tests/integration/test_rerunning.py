@@ -16,6 +16,11 @@ import pytest
 from support.command import wiretape
 from support.upstream import CLOSE, LAST, SSE_HEAD, Gate, Seen, chunk, head, scripted_upstream
 from wiretape.cassette.loader import load
+from wiretape.core.model import Mode
+from wiretape.errors import UsageError
+from wiretape.server import retaking
+from wiretape.server.driver import Received
+from wiretape.server.settings import Settings
 
 CASSETTES = Path(__file__).parents[2] / "cassettes"
 
@@ -89,6 +94,39 @@ async def test_a_redacted_key_is_sent_from_the_environment_or_said_to_be_left_ou
     assert (without.returncode, without.stderr) == (0, said)
     assert (done.returncode, done.stderr) == (0, "")
     assert (again.returncode, again.stderr) == (0, "")
+
+
+async def test_what_a_page_of_another_site_asked_is_asked_again(cassette: Path):
+    text = cassette.read_text("utf-8")
+    plain = "headers: {Content-Type: application/json}"
+    page = "Origin: https://app.example, Sec-Fetch-Site: cross-site}"
+    assert plain in text
+    cassette.write_text(text.replace(plain, f"{plain[:-1]}, {page}"), "utf-8")
+    async with scripted_upstream(answer("ls")) as upstream:
+        done = await rerun(cassette, "-n", "1", "--upstream", upstream.url)
+        sent = [seen.header("Origin") for seen in upstream.seen]
+    assert (done.returncode, done.stderr, sent) == (0, "", ["https://app.example"])
+
+
+async def test_a_take_of_which_nothing_was_recorded_is_one_clear_line(
+    cassette: Path, monkeypatch: pytest.MonkeyPatch
+):
+    refused = Received(1, 1, 0, pieces=[(b"not\nhere", False, 0)])
+
+    async def drive(*_: object) -> list[Received]:
+        return [refused]
+
+    monkeypatch.setattr(retaking, "drive", drive)
+    with pytest.raises(UsageError, match="nothing of take 1 was recorded: not here"):
+        await retaking.retake(
+            load(cassette),
+            retaking.Takes(cassette),
+            [1],
+            Settings(Mode.RECORD),
+            concurrency=1,
+            done=lambda: None,
+        )
+    assert [each.name for each in cassette.parent.iterdir()] == ["note.yaml"]
 
 
 async def test_it_goes_on_where_it_was_stopped(cassette: Path):

@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 
 from support.upstream import CLOSE, LAST, RESET, Gate, Script, chunk, head, scripted_upstream
-from wiretape.cassette.loader import loads
+from wiretape.cassette.loader import load, loads
+from wiretape.core.model import Mode
 from wiretape.core.tempo import Speed
 from wiretape.server import driver
 from wiretape.server.comparison import Difference, Verification, compare, order_differences
 from wiretape.server.driver import drive
+from wiretape.server.settings import Settings
+from wiretape.server.verify import verify
 
 EVENT = b"data: 1\n\n"
 HEAD = head("200 OK", "Content-Type: text/event-stream", "Transfer-Encoding: chunked")
@@ -60,6 +63,24 @@ def test_what_a_header_holds_does_not_control_the_terminal():
     difference = Difference(1, "headers", "recorded X: \x1b[31m\u202e, received -")
     verification = Verification(1, (), 0, 0, (difference,), None)
     assert verification.lines()[0] == r"#1 headers: recorded X: \x1b[31m\u202e, received -"
+
+
+async def verified(path: Path, target: str, headers: str = "{}") -> list[str]:
+    """The differences that are found in a cassette of one request."""
+    path.write_text(
+        "wiretape: 1\nrecorded: 2026-11-22T10:31:02Z\nupstream: http://h\nentries:\n"
+        f"- {{request: 1, at: 0, method: POST, target: {target}, headers: {headers}}}\n"
+        "- {response: 1, at: 1, status: 200, headers: {Content-Length: 2}}\n"
+        "- {chunk: 1, at: 1, text: ok}\n- {end: 1, at: 1, outcome: complete}\n"
+    )
+    settings = Settings(Mode.REPLAY, directory=path.parent, cassettes=(path,))
+    verification = await verify(load(path), settings)
+    return [each.aspect for each in verification.differences]
+
+
+async def test_what_a_page_of_another_site_had_asked_is_no_difference(tmp_path: Path):
+    page = "{Origin: 'https://app.example', Sec-Fetch-Site: cross-site}"
+    assert await verified(tmp_path / "page.yaml", "/a", page) == []
 
 
 async def test_an_answer_that_was_whole_before_its_recorder_died_is_the_same_again():

@@ -36,6 +36,7 @@ class Access:
 
     def __init__(self, settings: Settings) -> None:
         self._allow_hosts = settings.allow_hosts
+        self._admits_pages = settings.admits_pages
         self._token = settings.token or ""
         # Beyond loopback nobody knows the names it goes by, unless they are said: as in a container
         # whose port is published on loopback, where a web page gets at it just the same.
@@ -116,7 +117,7 @@ class Access:
             own = bool(separator) and scheme not in _WEB
             own = own or (bool(host) and (host == asked or host_allowed(host, self._allow_hosts)))
             silent = site == "none" and is_loopback(name_in_host(asked))
-            allowed = own or silent or not self._checks_host
+            allowed = own or silent or self._admits_pages or not self._checks_host
             if host:
                 text = f"{text}; to let it, start wiretape with --allow-host {name_in_host(host)}"
         return None if allowed else error_answer(403, target, text, kind="permission_error")

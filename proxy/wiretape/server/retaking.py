@@ -182,7 +182,12 @@ async def retake(
     with tempfile.TemporaryDirectory(dir=takes.path.parent, prefix=_HIDDEN) as folder:
         # After a failure the others' clients are gone, which ends their requests within moments.
         recording = replace(
-            any_port(settings), mode=Mode.RECORD, directory=Path(folder), cassette=None, grace_s=1.0
+            any_port(settings),
+            mode=Mode.RECORD,
+            directory=Path(folder),
+            cassette=None,
+            admits_pages=True,
+            grace_s=1.0,
         )
 
         async def take(number: int, proxy: Running) -> None:
@@ -204,10 +209,12 @@ async def retake(
 
 async def _take(asked: Cassette, number: int, proxy: Running) -> Path:
     name = SessionName(f"take-{number}")
-    await drive(asked, f"{proxy.url}/@{quote(str(name))}", _INSTANT)
+    received = await drive(asked, f"{proxy.url}/@{quote(str(name))}", _INSTANT)
     sessions = proxy.app.sessions
     path = await sessions.close(await sessions.get(name))
-    assert path is not None  # noqa: S101  it was sent requests
+    if path is None:
+        said = next(filter(None, (_line(each.body) for each in received)), "no answer came")
+        raise UsageError(f"nothing of take {number} was recorded: {said}")
     return path
 
 
@@ -232,5 +239,9 @@ def _check(asked: Cassette, take: Cassette) -> None:
 
 
 def _said(interaction: Interaction) -> str:
-    text = " ".join(interaction.body()[:300].decode(errors="replace").split())
-    return text or (interaction.outcome.value if interaction.outcome else "nothing came")
+    ending = interaction.outcome.value if interaction.outcome else "nothing came"
+    return _line(interaction.body()) or ending
+
+
+def _line(body: bytes) -> str:
+    return " ".join(body[:300].decode(errors="replace").split())

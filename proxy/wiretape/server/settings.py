@@ -39,6 +39,8 @@ class Settings:
         token: what clients must bring, if any.
         allow_hosts: names in Host that are answered to besides loopback ones, lower-case. Host is
             checked while listening on loopback, and anywhere if there are any.
+        admits_pages: answer pages of other sites too. Only for a proxy that is asked again what
+            another has let in.
         secret_headers: header names to redact besides the well-known ones, lower-case.
         redact: regular expressions of secrets in bodies, targets and headers, besides the
             well-known shapes.
@@ -73,6 +75,7 @@ class Settings:
     tls_key: Path | None = None
     token: str | None = None
     allow_hosts: frozenset[str] = frozenset()
+    admits_pages: bool = False
     secret_headers: frozenset[str] = frozenset()
     redact: tuple[str, ...] = ()
     keep_secrets: bool = False

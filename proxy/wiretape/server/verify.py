@@ -34,7 +34,7 @@ async def verify(cassette: Cassette, settings: Settings) -> Verification:
     Raises:
         WiretapeError: the proxy cannot start.
     """
-    replaying = replace(any_port(settings), mode=Mode.REPLAY)
+    replaying = replace(any_port(settings), mode=Mode.REPLAY, admits_pages=True)
     async with running(replaying) as proxy:
         replayer = (await proxy.app.sessions.get(DEFAULT_SESSION)).replayer
         assert replayer is not None  # noqa: S101  the mode is replay
