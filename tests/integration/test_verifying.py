@@ -83,6 +83,16 @@ async def test_what_a_page_of_another_site_had_asked_is_no_difference(tmp_path: 
     assert await verified(tmp_path / "page.yaml", "/a", page) == []
 
 
+@pytest.mark.parametrize("name", ["tape", "default", "a b#%é"])
+async def test_a_target_that_looks_like_a_session_is_asked_for_as_it_is(name: str, tmp_path: Path):
+    assert await verified(tmp_path / f"{name}.yaml", "/@scope/package?x=/@y") == []
+
+
+@pytest.mark.parametrize("name", ["a~b", ".hidden", "a.yaml", "a" * 220])
+async def test_a_cassette_whose_name_no_url_can_have_is_verified_too(name: str, tmp_path: Path):
+    assert await verified(tmp_path / f"{name}.yaml", "/a/@scope") == []
+
+
 async def test_an_answer_that_was_whole_before_its_recorder_died_is_the_same_again():
     text = """\
 wiretape: 1

@@ -7,10 +7,12 @@ import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from wiretape.cassette.loader import load
 from wiretape.core.model import Mode
-from wiretape.core.routing import DEFAULT_SESSION
+from wiretape.core.routing import DEFAULT_SESSION, parse_session_name
+from wiretape.errors import UsageError
 from wiretape.server.comparison import Verification, compare, order_differences
 from wiretape.server.driver import drive
 from wiretape.server.serve import any_port, running, spare_collecting
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wiretape.core.model import Cassette
+    from wiretape.core.routing import SessionName
     from wiretape.core.tempo import Speed
     from wiretape.server.driver import Received
     from wiretape.server.settings import Settings
@@ -36,15 +39,25 @@ async def verify(cassette: Cassette, settings: Settings) -> Verification:
     """
     replaying = replace(any_port(settings), mode=Mode.REPLAY, admits_pages=True)
     async with running(replaying) as proxy:
-        replayer = (await proxy.app.sessions.get(DEFAULT_SESSION)).replayer
+        session = await proxy.app.sessions.get(DEFAULT_SESSION)
+        replayer, url = session.replayer, _base_url(proxy.url, session.name)
         assert replayer is not None  # noqa: S101  the mode is replay
         written = replayer.trace = []
         if settings.speed.factor is None:
-            received = await drive(cassette, proxy.url, settings.speed)
+            received = await drive(cassette, url, settings.speed)
         else:
-            received = await _drive_apart(settings.cassettes[0], proxy.url, settings.speed)
+            received = await _drive_apart(settings.cassettes[0], url, settings.speed)
     differences = order_differences(cassette, [(key[1], step) for key, step in written])
     return compare(cassette, received, settings.speed, differences)
+
+
+def _base_url(url: str, name: SessionName) -> str:
+    """Where to ask: under the session's name, for a recorded target may begin with `/@` itself."""
+    try:
+        named = parse_session_name(str(name)) == name
+    except UsageError:
+        named = False  # not every file's name can be asked for
+    return f"{url}/@{quote(str(name), safe='')}" if named else url
 
 
 async def _drive_apart(path: Path, url: str, speed: Speed) -> list[Received]:
