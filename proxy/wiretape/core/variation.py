@@ -57,7 +57,7 @@ class Assignment:
         """Read `NAME=VALUE`; the value is JSON, else text; nothing takes the member away.
 
         Raises:
-            UsageError: there is no name, or no `=`.
+            UsageError: there is no name or no `=`, or the value is nested too deeply.
         """
         name, equals, given = text.partition("=")
         path = tuple(name.strip().split("."))
@@ -67,6 +67,8 @@ class Assignment:
             value = json.loads(given)
         except ValueError:
             value = given
+        except RecursionError:
+            raise UsageError(f"cannot set {name!r}: the value is nested too deeply") from None
         return cls(text, path, value, removes=not given)
 
 
@@ -79,10 +81,19 @@ def varied(body: bytes, path: str, assignments: Sequence[Assignment]) -> bytes:
         assignments: in the order in which they are made.
 
     Raises:
-        UsageError: the body is no JSON object, or what is to hold a member is none.
+        UsageError: the body is no JSON object or nested too deeply, or what is to hold a member
+            is no object.
     """
     if not assignments:
         return body
+    try:
+        return _varied(body, path, assignments)
+    except RecursionError:
+        text = f"nothing can be set in a request to {path}: its body is nested too deeply"
+        raise UsageError(text) from None
+
+
+def _varied(body: bytes, path: str, assignments: Sequence[Assignment]) -> bytes:
     try:
         fields = json.loads(body)
     except ValueError:

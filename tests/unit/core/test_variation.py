@@ -12,6 +12,7 @@ from wiretape.core.variation import Assignment, label_of, varied
 from wiretape.errors import UsageError
 
 CHAT = "/v1/chat/completions"
+DEEP = "[" * 100_000 + "]" * 100_000
 
 
 def with_set(body: object, *assignments: str, path: str = CHAT) -> object:
@@ -60,7 +61,10 @@ def test_what_is_no_assignment_is_refused(text: str):
         (b"[1]", "a=1", "no JSON object"),
         (b"\xff", "a=1", "no JSON object"),
         (b'{"a": 1}', "a.b=1", "'a' is no object"),
+        (b'{"a": %s}' % DEEP.encode(), "b=1", "its body is nested too deeply"),
+        (b"{}", f"b={DEEP}", "cannot set 'b': the value is nested too deeply"),
     ],
+    ids=lambda given: str(given)[:40],
 )
 def test_what_cannot_be_set_is_refused(body: bytes, text: str, said: str):
     with pytest.raises(UsageError, match=said):
