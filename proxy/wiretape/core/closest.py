@@ -8,6 +8,7 @@ recordings can be ranked within a few hundredths of a second.
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from dataclasses import dataclass
 from operator import ne
 from typing import TYPE_CHECKING
@@ -42,8 +43,11 @@ class Shape:
         return cls(prints, _chain(prints), _chain(reversed(prints)), array("q", map(hash, fields)))
 
     def agreeing(self, other: Shape) -> int:
-        """How many items of this conversation the other one holds too, wherever they stand."""
-        return sum(map(frozenset(other.prints).__contains__, self.prints))
+        """How many items the two conversations have in common, wherever they stand.
+
+        One that stands twice in one and once in the other counts once.
+        """
+        return (Counter(self.prints) & Counter(other.prints)).total()
 
     def shared(self, other: Shape) -> tuple[int, int]:
         """How many items the two conversations have in common at the start, and at the end.

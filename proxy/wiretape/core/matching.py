@@ -186,6 +186,7 @@ class Matcher:
         agreeing, items = shape.agreeing(recording.shape), len(shape.prints)
         at_start = shape.shared(recording.shape)[0]
         recorded_items = len(recording.shape.prints)
+        all_agree = agreeing == items > 0
         goes_on = recording.path == live.path and 0 < recorded_items == at_start < items
         suggestion = found.suggestion
         once = self.rules.repeat is Repeat.NONE and not is_metadata(method, target)
@@ -202,8 +203,9 @@ class Matcher:
             differences=found.differences,
             agreeing=agreeing,
             items=items,
-            reordered=agreeing == items and at_start < items and not goes_on,
-            another_conversation=found.another_conversation,
+            more=recorded_items - items if all_agree else 0,
+            reordered=all_agree and recorded_items == items > at_start,
+            another_conversation=found.another_conversation and not all_agree,
             goes_on=goes_on,
             by_digest=live.body.content is None or recording.request.body.content is None,
             routes=routes,

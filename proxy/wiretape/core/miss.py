@@ -46,7 +46,8 @@ class Miss:
         recordings: how many recorded requests agree with this one (0 if no-match).
         agreeing: how many of the live conversation's messages (or input items) agree.
         items: how many it has; 0 if the request is no conversation.
-        reordered: whether all of them agree, but not where they stand.
+        more: how many messages more the recording has, if all of these agree.
+        reordered: whether these are all that the recording has, but not where they stand there.
         another_conversation: whether most of the conversation differs.
         goes_on: whether all of the recorded conversation agrees, and the live one is longer.
         routes: the methods and paths that are recorded, with how often; most frequent first.
@@ -65,6 +66,7 @@ class Miss:
     recordings: int = 0
     agreeing: int = 0
     items: int = 0
+    more: int = 0
     reordered: bool = False
     another_conversation: bool = False
     goes_on: bool = False
@@ -124,7 +126,8 @@ class Miss:
             return ", but it is another conversation" if self.items else ", but with another text"
         if self.reordered:
             return " (the same messages, in another order)"
-        return f" ({self.agreeing} of {self.items} messages agree)" if self.agreeing else ""
+        more = f"; the recording has {self.more} more" if self.more else ""
+        return f" ({self.agreeing} of {self.items} messages agree{more})" if self.agreeing else ""
 
     def _differing(self) -> list[str]:
         shown = 1 if self.another_conversation else MAX_SHOWN

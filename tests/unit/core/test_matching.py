@@ -442,6 +442,14 @@ def test_messages_are_said_to_be_in_another_order_only_where_they_are():
     assert agreement(chat("a", "b", "c", "d", seed=2)) == "(0, 1) (4 of 4 messages agree)"
     put = request(chat("a", "b", "c", "d", seed=1), method="PUT")
     assert agreement(put) == "(0, 1) (4 of 4 messages agree)"
+    turned = chat("d", "c", "b", "a", seed=1)
+    assert agreement(turned) == "(0, 1) (the same messages, in another order)"
+    shorter = "messages agree; the recording has"
+    assert agreement(chat("a", "b", "c", seed=1)) == f"(0, 1) (3 of 3 {shorter} 1 more)"
+    assert agreement(chat("b", "c", "d", seed=1)) == f"(0, 1) (3 of 3 {shorter} 1 more)"
+    assert agreement(chat("c", "a", seed=1)) == f"(0, 1) (2 of 2 {shorter} 2 more)"
+    assert agreement(chat("a", "b", "a", "b", seed=1)) == "(0, 1) (2 of 4 messages agree)"
+    assert agreement(chat("x", "a", "b", "c", "d", seed=1)) == "(0, 1) (4 of 5 messages agree)"
 
 
 def test_a_miss_uses_nothing():
