@@ -17,15 +17,16 @@ ALLOWED = {
     "viewer": {"errors", "core", "cassette", "analysis", "viewer"},
     "environment": {"errors", "core"},
     "pyproject": {"errors"},
+    "variables": {"errors"},
     "server": {"errors", "core", "cassette", "analysis", "viewer", "server"},
     "testing": {
         *("errors", "core", "cassette", "analysis", "server", "environment", "pyproject"),
-        "testing",
+        *("variables", "testing"),
     },
     "pytest_plugin": {"errors", "testing"},
     "cli": {
         *("errors", "core", "cassette", "analysis", "viewer", "server", "environment"),
-        *("pyproject", "cli"),
+        *("pyproject", "variables", "cli"),
     },
 }
 PURE = ("core", "analysis")

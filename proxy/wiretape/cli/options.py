@@ -27,6 +27,7 @@ from wiretape.core.addresses import (
 )
 from wiretape.errors import CassetteNotFoundError, UsageError, WiretapeError
 from wiretape.pyproject import Config, Value, read_config
+from wiretape.variables import values_in, variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,17 +53,11 @@ class Parsed(click.ParamType):  # type: ignore[type-arg]  # generic only since c
     Args:
         name: what the help calls it.
         parse: reads it.
-        between: what separates the values of a repeatable option in the environment.
     """
 
-    def __init__(self, name: str, parse: Callable[[str], Any], between: str = r"\n+") -> None:
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
         self.name = name
         self._parse = parse
-        self._between = between
-
-    def split_envvar_value(self, rv: str) -> list[str]:
-        """The values of a repeatable option in the environment; a value may hold spaces."""
-        return [value for value in re.split(self._between, rv.strip()) if value.strip()]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Parse a text; what is parsed already stays."""
@@ -83,7 +78,7 @@ class Setting(click.Option):
 
     def __init__(self, param_decls: Sequence[str], **attributes: Any) -> None:
         self.key = param_decls[0].lstrip("-").partition("/")[0]
-        attributes.setdefault("envvar", f"WIRETAPE_{self.key.upper().replace('-', '_')}")
+        attributes.setdefault("envvar", variable(self.key))
         attributes.setdefault("show_default", True)
         super().__init__(param_decls, **attributes)
 
@@ -99,6 +94,13 @@ class Setting(click.Option):
         if isinstance(value, str) and isinstance(self.type, click.Path):
             return config.resolved(value)
         return [value] if self.multiple and isinstance(value, str) else value
+
+    def value_from_envvar(self, ctx: click.Context) -> Any:
+        """The setting's variable; the values of a repeatable one are split as for tests."""
+        text = self.resolve_envvar_value(ctx)
+        if self.multiple and text is not None:
+            return values_in(self.key, text)
+        return super().value_from_envvar(ctx)
 
     def source(self, context: click.Context) -> Source:
         """What kind of place the value in force comes from."""

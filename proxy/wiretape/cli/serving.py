@@ -132,7 +132,7 @@ matching = together(
     ),
     setting(
         "--ignore",
-        type=Parsed("POINTER", parse_pointer, between=r"\s*\n\s*|\s+(?=/)"),
+        type=Parsed("POINTER", parse_pointer),
         multiple=True,
         help="Leave this part of the body out of the comparison. Repeatable.",
     ),

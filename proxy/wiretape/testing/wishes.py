@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import difflib
 import random
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from wiretape.cassette.secrets import compile_pattern
 from wiretape.core.addresses import parse_upstream
 from wiretape.core.matching import Level, Repeat, Rules
 from wiretape.core.model import Mode
@@ -18,6 +18,7 @@ from wiretape.core.pointer import parse_pointer
 from wiretape.core.routing import check_cassette_name
 from wiretape.core.tempo import Order, Speed, parse_seconds
 from wiretape.errors import UsageError
+from wiretape.variables import parse_flag, values_in, variable
 
 if TYPE_CHECKING:
     import enum
@@ -39,8 +40,7 @@ _SHARED = {
     "redact": "redact",
     "keep_secrets": "keep-secrets",
 }
-_BETWEEN = {"ignore": r"\s*\n\s*|\s+(?=/)", "secret_headers": r"\s+", "redact": r"\n+"}
-_YES = frozenset({"1", "true", "t", "yes", "y", "on"})  # as click has it
+_SEVERAL = frozenset({"ignore", "secret_headers", "redact"})
 _MARK = "the wiretape mark"
 
 
@@ -131,24 +131,16 @@ def of_commands(environ: Mapping[str, str], config: Config) -> list[dict[str, tu
     """
     variables: dict[str, tuple[str, Any]] = {}
     for name, setting in {**_SHARED, "mode": "mode"}.items():
-        variable = f"WIRETAPE_{setting.upper().replace('-', '_')}"
-        text = environ.get(variable, "").strip()
-        if text:
-            variables[name] = (variable, _parts(name, text))
+        text = environ.get(variable(setting))
+        if text:  # an empty one says nothing to the commands either
+            value = values_in(setting, text) if name in _SEVERAL else text
+            variables[name] = (variable(setting), value)
     place = f"[tool.wiretape] in {config.path}"
     values = config.values
     return [
         variables,
         {name: (place, values[setting]) for name, setting in _SHARED.items() if setting in values},
     ]
-
-
-def _parts(name: str, text: str) -> Any:
-    """What a variable says, as wiretape's commands take it."""
-    if name == "keep_secrets":
-        return text.lower() in _YES
-    between = _BETWEEN.get(name)
-    return re.split(between, text) if between else text
 
 
 def _marked(mark: tuple[Sequence[Any], Mapping[str, Any]]) -> dict[str, tuple[str, Any]]:
@@ -192,6 +184,17 @@ def _texts(value: Any) -> tuple[str, ...]:
     return texts
 
 
+def _flag(value: Any) -> bool:
+    return value if isinstance(value, bool) else parse_flag(str(value))
+
+
+def _patterns(value: Any) -> tuple[str, ...]:
+    texts = _texts(value)
+    for text in texts:
+        compile_pattern(text)
+    return texts
+
+
 def _order(value: Any) -> Order:
     if isinstance(value, Order):
         return value
@@ -225,8 +228,8 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
     "order_timeout": lambda value: parse_seconds(str(value)),
     "upstream": lambda value: None if value is None else parse_upstream(str(value)),
     "secret_headers": lambda value: frozenset(text.lower() for text in _texts(value)),
-    "redact": _texts,
-    "keep_secrets": bool,
-    "allow_unused": bool,
-    "allow_no_requests": bool,
+    "redact": _patterns,
+    "keep_secrets": _flag,
+    "allow_unused": _flag,
+    "allow_no_requests": _flag,
 }
