@@ -61,7 +61,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--wiretape-order", metavar="ORDER", help="recorded, free, or shuffle[:SEED] to find races."
     )
     for name, (kind, text) in _INI.items():
-        parser.addini(name, f"wiretape: {text}", type=kind)  # type: ignore[arg-type]  # one of them
+        # Without a default of its own, a flag that is absent would be one that is false.
+        parser.addini(name, f"wiretape: {text}", type=kind, default=None)  # type: ignore[arg-type]  # one of them
 
 
 def pytest_configure(config: pytest.Config) -> None:

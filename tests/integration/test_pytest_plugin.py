@@ -578,6 +578,20 @@ def test_what_wiretapes_commands_are_to_redact_and_ignore_tests_redact_and_ignor
     result.stdout.fnmatch_lines(["*has no setting 'redcat'; did you mean redact?"])
 
 
+def test_an_ini_file_that_says_no_goes_before_a_table_that_says_yes(
+    pytester: pytest.Pytester, engine: Engine, project: Path
+):
+    (project / "pyproject.toml").write_text("[tool.wiretape]\nkeep-secrets = true\n")
+    key = "sk-proj-" + "Ab3" * 16
+    write(pytester, MARKED + f"ask('{key}')")
+    cassette = project / "cassettes" / "test_it" / "test_it.yaml"
+    flags = ("--wiretape-mode=record", f"--wiretape-upstream={engine.url}")
+    pytester.runpytest(*flags).assert_outcomes(passed=1)
+    assert key in cassette.read_text()
+    pytester.runpytest(*flags, "-o", "wiretape_keep_secrets=false").assert_outcomes(passed=1)
+    assert key not in cassette.read_text()
+
+
 def test_a_test_does_not_record_over_what_another_one_has_just_recorded(
     pytester: pytest.Pytester, engine: Engine, project: Path
 ):

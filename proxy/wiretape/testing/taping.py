@@ -224,7 +224,11 @@ def wishes_of(item: pytest.Item) -> Wishes:
         [
             {name: (f"--wiretape-{name}", value) for name, value in flags.items() if value},
             variables,
-            {name: (f"wiretape_{name} in the ini file", v) for name, v in ini.items() if v},
+            {
+                name: (f"wiretape_{name} in the ini file", value)
+                for name, value in ini.items()
+                if value or value is False  # which is said too
+            },
             configured,
         ],
     )
