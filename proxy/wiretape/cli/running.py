@@ -58,20 +58,26 @@ class _Call:
     def with_options(self, **changes: str | None) -> str:
         """The same call with some options changed or, for None, taken away; ready to paste."""
         given: list[str] = []
+        left = dict(changes)
         options = iter(self.options)
         for option in options:
             flag, equals, _ = option.partition("=")
+            # A value can be spelt as an option is, or be the `--` that `of` took for the end.
+            values = [] if equals or flag in _flags() else [next(options, "--")]
             name = flag.removeprefix("--")
             if name not in changes:
-                given.append(option)
-                continue
-            if not equals:
-                next(options, None)
-            value = changes.pop(name)
-            given += [flag, value] if value is not None else []
-        for name, value in changes.items():
+                given += [option, *values]
+            elif (value := left.pop(name, None)) is not None:
+                given += [flag, value]
+        for name, value in left.items():
             given += [f"--{name}", value] if value is not None else []
         return shlex.join(["wiretape", "run", *given, "--", *self.command])
+
+
+def _flags() -> frozenset[str]:
+    """The options of `run` that take no value."""
+    options = [param for param in run.params if isinstance(param, click.Option) and param.is_flag]
+    return frozenset(spelling for option in options for spelling in option.opts)
 
 
 @click.command(

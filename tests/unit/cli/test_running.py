@@ -73,6 +73,14 @@ def test_a_recording_that_could_not_be_finished_is_a_failure(own: int, status: i
         ("--shuffle=3 --mode=replay", "--mode=replay --order shuffle:2"),
         ("--order shuffle:7 --shuffle 3 --strict", "--order shuffle:2 --strict"),
         ("--ignore '/a b' --order=shuffle", "--ignore '/a b' --order shuffle:2"),
+        (
+            "--cassette order --strict --mode replay --shuffle 3",
+            "--cassette order --strict --mode replay --order shuffle:2",
+        ),
+        ("--cassette shuffle --dir mode", "--cassette shuffle --dir mode --order shuffle:2"),
+        ("--cassette --order --order=free", "--cassette --order --order shuffle:2"),
+        ("--order free --shuffle 2 --strict --order shuffle", "--order shuffle:2 --strict"),
+        ("--shuffle 2 --cassette", "--cassette -- --order shuffle:2"),
     ],
 )
 def test_a_call_can_be_told_with_other_options(options: str, expected: str):
