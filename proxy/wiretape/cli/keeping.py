@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +15,9 @@ from wiretape.cli import options as shared
 from wiretape.cli.options import Configured
 from wiretape.errors import CassetteError, UsageError
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 @click.command(cls=Configured, short_help="Finish the recordings that a crash left in a directory.")
 @click.argument("place", metavar="[DIR]", required=False)
@@ -23,7 +25,7 @@ from wiretape.errors import CassetteError, UsageError
 @shared.log_level
 def recover(place: str | None, directory: Path) -> int:
     """Finish the recordings that a crash left in a directory, or a single .part file."""
-    target = Path(place) if place is not None else directory
+    target = shared.given_path(place) if place is not None else directory
     if not target.exists():
         raise UsageError(f"{target}: no such directory or file")
     parts = [target] if target.is_file() else find_abandoned(target)

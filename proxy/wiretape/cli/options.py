@@ -148,10 +148,19 @@ def parse_size(text: str) -> int:
     return int(digits) * _SIZE_UNITS[unit]
 
 
+class _Directory(click.Path):
+    """A directory. The empty text, which would be the current one, is a variable that is unset."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("an empty name means no directory", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 directory = setting(
     "--dir",
     "directory",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=_Directory(path_type=Path, file_okay=False),
     default="cassettes",
     help="Where cassettes are.",
 )
@@ -295,7 +304,7 @@ def cassette_file(text: str, folder: Path) -> Path:
         CassetteNotFoundError: it is neither.
         UsageError: it is no path, and as a name no good.
     """
-    path = Path(text)
+    path = given_path(text)
     is_path = path.is_absolute() or path.suffix in _SUFFIXES_OF_PATHS or text.endswith("/")
     if is_path and path.exists():
         return path
@@ -306,6 +315,17 @@ def cassette_file(text: str, folder: Path) -> Path:
         return path
     hint = _alike(text.removesuffix(SUFFIX), folder) if named else ""
     raise CassetteNotFoundError(named if named and not is_path else path, hint)
+
+
+def given_path(text: str) -> Path:
+    """The path that an argument is.
+
+    Raises:
+        UsageError: it is empty, as that of a variable that is unset; `Path` takes that for here.
+    """
+    if not text:
+        raise UsageError("an empty argument names no cassette and no directory")
+    return Path(text)
 
 
 def _named(text: str, folder: Path, *, is_path: bool) -> Path | None:
@@ -340,13 +360,14 @@ def cassette_files(cassettes: tuple[str, ...], directory: Path) -> list[Path]:
     for each in cassettes or (str(directory),):
         if not cassettes:
             check_directory(directory)
-        if Path(each).is_dir() and not each.endswith(SUFFIX):
-            found = find_cassettes(Path(each))
+        path = given_path(each)
+        if path.is_dir() and not each.endswith(SUFFIX):
+            found = find_cassettes(path)
             if not found:
                 found = [cassette_file(each, directory)]
-                if found == [Path(each)]:
+                if found == [path]:
                     raise CassetteNotFoundError(
-                        each, _how_to_record(Path(each)), reason="holds no cassette"
+                        each, _how_to_record(path), reason="holds no cassette"
                     )
             files += found
         else:

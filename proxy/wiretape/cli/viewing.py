@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import webbrowser
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
@@ -21,6 +20,8 @@ from wiretape.server.settings import Settings
 from wiretape.viewer.shelf import Shelf
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from wiretape.core.addresses import Address
     from wiretape.server.serve import Running
 
@@ -66,8 +67,8 @@ def view(
     Without a CASSETTE it shows all in the directory. Every proxy has the same page at /_wiretape/,
     where it also follows what is being recorded.
     """
-    if len(cassettes) == 1 and Path(cassettes[0]).is_dir():
-        directory, cassettes = Path(cassettes[0]), ()
+    if len(cassettes) == 1 and (only := shared.given_path(cassettes[0])).is_dir():
+        directory, cassettes = only, ()
     if not cassettes:
         shared.check_directory(directory)
     files = tuple(shared.cassette_file(each, directory) for each in cassettes)
