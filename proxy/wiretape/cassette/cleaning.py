@@ -9,6 +9,7 @@ import os
 import re
 import stat
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from wiretape.cassette.library import PART_SUFFIX, SUFFIX
@@ -21,8 +22,6 @@ from wiretape.core.payload import content_coding, read_content
 from wiretape.errors import CassetteBusyError, CassetteError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from wiretape.cassette.redaction import Redactor
     from wiretape.cassette.watched import Written
     from wiretape.core.model import Cassette, Entry, Interaction, Request, Response
@@ -92,7 +91,7 @@ def clean_file(path: Path, redactor: Redactor) -> Cleaned:
         CassetteBusyError: it is being recorded.
         CassetteError: it cannot be read or written.
     """
-    path = path.resolve()
+    path = Path(os.path.realpath(path))  # `resolve` gives up where links lead round in a circle
     if not path.name.endswith(SUFFIX):
         raise CassetteError(path, f"a cassette's name ends in {SUFFIX}; wiretape recover first")
     part = path.with_name(path.name.removesuffix(SUFFIX) + PART_SUFFIX)

@@ -10,10 +10,11 @@ from wiretape.analysis.printable import counted
 from wiretape.cassette.cleaning import clean_file
 from wiretape.cassette.library import find_abandoned
 from wiretape.cassette.recover import recover as recover_part
-from wiretape.cli import EXIT_FAILED
+from wiretape.cli import EXIT_FAILED, EXIT_USAGE
 from wiretape.cli import options as shared
+from wiretape.cli.logs import say
 from wiretape.cli.options import Configured
-from wiretape.errors import CassetteError, UsageError
+from wiretape.errors import CassetteError, UsageError, WiretapeError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,12 +62,19 @@ def redact(cassettes: tuple[str, ...], directory: Path, **given: Any) -> int:
 
     A CASSETTE may be a directory. Stand-ins are as long as the secrets, so that lengths, chunk
     boundaries and framing stay true. Layout and comments stay, but where a secret is spread over
-    several lines: then the file is written anew, with only the comments above it.
+    several lines: then the file is written anew, with only the comments above it. A cassette that
+    cannot be read keeps no other from being redacted; it makes the exit status 2.
     """
     redactor = shared.redactor_of(given)
+    files, missing = shared.found_or_missing(cassettes, directory)
+    failures: list[WiretapeError | OSError] = [*missing]
     status = 0
-    for path in shared.cassette_files(cassettes, directory):
-        leaks, anew = clean_file(path, redactor)
+    for path in files:
+        try:
+            leaks, anew = clean_file(path, redactor)
+        except (WiretapeError, OSError) as error:
+            failures.append(error)
+            continue
         for leak in leaks:
             where = "" if leak.interaction is None else f"interaction {leak.interaction}, "
             done = "redacted" if leak.cleanable else "stays, for it is inside a coding"
@@ -77,4 +85,6 @@ def redact(cassettes: tuple[str, ...], directory: Path, **given: Any) -> int:
             click.echo(f"{path}: written anew, with only the comments above it")
         if not leaks:
             click.echo(f"{path}: no secrets")
-    return status
+    for failure in failures:
+        say(str(failure), level="error")
+    return EXIT_USAGE if failures else status

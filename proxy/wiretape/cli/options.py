@@ -375,6 +375,25 @@ def cassette_files(cassettes: tuple[str, ...], directory: Path) -> list[Path]:
     return files
 
 
+def found_or_missing(
+    cassettes: tuple[str, ...], directory: Path
+) -> tuple[list[Path], list[CassetteNotFoundError]]:
+    """The same for commands that what is missing keeps from none of the others.
+
+    Raises:
+        UsageError: as `cassette_files`.
+    """
+    files: list[Path] = []
+    missing: list[CassetteNotFoundError] = []
+    asked: list[tuple[str, ...]] = [(each,) for each in cassettes]
+    for each in asked or [()]:
+        try:
+            files += cassette_files(each, directory)
+        except CassetteNotFoundError as error:
+            missing.append(error)
+    return files, missing
+
+
 def check_directory(directory: Path) -> None:
     """See whether there is a directory of cassettes.
 

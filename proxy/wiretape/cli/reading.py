@@ -22,7 +22,6 @@ from wiretape.cli.options import Configured
 from wiretape.core.model import Chunk
 from wiretape.errors import (
     CassetteError,
-    CassetteNotFoundError,
     CorruptCassetteError,
     UsageError,
 )

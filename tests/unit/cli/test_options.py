@@ -46,3 +46,20 @@ def test_an_empty_argument_is_not_the_current_directory(
     assert said.err.count("\n") == 1
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
     assert leaky in before
+
+
+def test_what_cannot_be_redacted_keeps_no_other_from_it(
+    leaky: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    (leaky.parent / "a.yaml").write_text("no cassette: [\n")
+    (leaky.parent / "loop.yaml").symlink_to("loop.yaml")
+    with pytest.raises(SystemExit) as exited:
+        main(["redact", "nosuch", "below"])
+    said = capsys.readouterr()
+    assert exited.value.code == EXIT_USAGE
+    assert KEY not in leaky.read_text()
+    assert "below/leaky.yaml: text of the file: " in said.out
+    nosuch, broken, loop = said.err.splitlines()
+    assert nosuch == "wiretape: error: cassettes/nosuch.yaml: no such cassette"
+    assert broken.startswith(f"wiretape: error: {tmp_path}/below/a.yaml: line 2: ")
+    assert "loop.yaml: cannot be read: " in loop
