@@ -250,11 +250,16 @@ def test_check_finds_what_is_wrong(tmp_path: Path):
     assert "endless.yaml: interaction 1 has no end" in result.stdout
     missing = "nosuch.yaml: no such cassette; cassettes/none.yaml: no such cassette"
     assert result.stderr == f"wiretape: error: {missing}\n"
+    result = wiretape("check", "nosuch.yaml", "whole.yaml", "--json", cwd=tmp_path)
+    report = json.loads(result.stdout)
+    assert (result.returncode, report["ok"], len(report["cassettes"])) == (2, False, 1)
+    assert report["missing"] == [{"path": "nosuch.yaml", "text": "no such cassette"}]
     (tmp_path / "backwards.yaml").write_text(
         whole[: whole.index("- {end:")] + "- {end: 1, at: 0, outcome: complete}\n"
     )
     names = ("torn.yaml", "endless.yaml", "backwards.yaml")
     report = json.loads(wiretape("check", *names, "--json", cwd=tmp_path).stdout)
+    assert report["missing"] == []
     problems = [each["problems"] for each in report["cassettes"]]
     assert [(each["kind"], each.get("interaction")) for (each,) in problems] == [
         ("format", None),

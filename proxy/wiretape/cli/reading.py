@@ -83,7 +83,8 @@ def check(cassettes: tuple[str, ...], directory: Path, *, as_json: bool, **given
         results += [_checked(file, redactor) for file in (*files, *left)]
     wrong = any(result["problems"] for result in results)
     if as_json:
-        print_json({"ok": not wrong, "cassettes": results})
+        absent = [{"path": str(error.path), "text": error.reason} for error in missing]
+        print_json({"ok": not wrong and not absent, "cassettes": results, "missing": absent})
     else:
         for result in results:
             for problem in result["problems"]:
