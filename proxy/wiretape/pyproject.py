@@ -78,7 +78,7 @@ def read_config(here: Path | None = None) -> Config:
 
     Raises:
         UsageError: it cannot be read, is no TOML, or holds an unknown setting or one that is
-            neither text, number, boolean nor a list of texts.
+            neither text, number, boolean nor a list of texts, or that holds a NUL.
     """
     here = here or Path.cwd()
     for folder in (here, *here.parents):
@@ -115,6 +115,9 @@ def _values(path: Path, table: dict[str, Any]) -> dict[str, Value]:
 
 
 def _value(path: Path, key: str, value: Any) -> Value:
+    texts = value if isinstance(value, list) else [value]
+    if any(isinstance(text, str) and "\0" in text for text in texts):
+        raise UsageError(f"{path}: {key} in [tool.wiretape] holds a NUL, which no name can")
     if isinstance(value, str | bool):
         return value
     if isinstance(value, int | float):

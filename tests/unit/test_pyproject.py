@@ -54,6 +54,8 @@ def test_paths_are_meant_from_the_files_own_folder(folder: Path):
         ("[tool.wiretape]\nqqqq = 4\n", "no setting 'qqqq'; see: wiretape config"),
         ("[tool.wiretape]\nspeed = {a = 1}\n", "speed .* must be text, a number"),
         ("[tool.wiretape]\nignore = [1]\n", "ignore .* must be text, a number"),
+        ('[tool.wiretape]\ndir = "a\\u0000b"\n', "dir .* holds a NUL"),
+        ('[tool.wiretape]\nallow-host = ["a", "\\u0000"]\n', "allow-host .* holds a NUL"),
         ("[tool]\nwiretape = 3\n", "tool.wiretape is no table"),
         ("= 3\n", "Invalid statement"),
     ],

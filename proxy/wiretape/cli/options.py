@@ -86,9 +86,13 @@ class Setting(click.Option):
         """What a pyproject.toml that has this setting gives it.
 
         Raises:
-            UsageError: it is a list where one value is wanted.
+            UsageError: it is a list where one value is wanted, or a boolean where a text is.
         """
         value = config.values[self.key]
+        if isinstance(value, bool) and not self.is_flag:
+            raise UsageError(
+                f"{config.path}: {self.key} in [tool.wiretape] takes a value, not true or false"
+            )
         if isinstance(value, list) and not self.multiple:
             raise UsageError(f"{config.path}: {self.key} in [tool.wiretape] takes one value")
         if isinstance(value, str) and isinstance(self.type, click.Path):

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from wiretape.cli import EXIT_USAGE, main
+from wiretape.pyproject import SETTINGS
 
 
 @pytest.fixture(autouse=True)
@@ -122,6 +123,22 @@ def test_a_bad_value_is_refused_with_the_place_it_came_from(
         assert "--match" in err
     assert f"set by [tool.wiretape] in {folder / 'pyproject.toml'}" in refused_by_file[2]
     assert "set by WIRETAPE_MATCH" in refused_by_variable[2]
+
+
+def test_a_flag_is_all_that_a_table_can_say_yes_or_no_to(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+):
+    flags = {"keep-reading", "keep-secrets", "strict"}
+    for name in SETTINGS:
+        for value in ("true", "false"):
+            (folder / "pyproject.toml").write_text(f"[tool.wiretape]\n{name} = {value}\n")
+            status, _, err = run(capsys, "config")
+            if name in flags:
+                assert (status, err) == (0, "")
+                continue
+            refused = f"{name} in [tool.wiretape] takes a value, not true or false"
+            told = f"wiretape: error: {folder / 'pyproject.toml'}: {refused}\n"
+            assert (status, err) == (EXIT_USAGE, told)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
