@@ -73,18 +73,14 @@ def check(cassettes: tuple[str, ...], directory: Path, *, as_json: bool, **given
     results, missing = [], []
     asked: list[tuple[str, ...]] = [(each,) for each in cassettes]
     for each in asked or [()]:
+        files, absent = shared.found_or_missing(each, directory)
         left = _left_in(Path(*each) if each else directory)
-        try:
-            files = shared.cassette_files(each, directory)
-        except CassetteNotFoundError as error:
-            files = []
-            if not left:
-                missing.append(error)
+        missing += [] if left else absent
         results += [_checked(file, redactor) for file in (*files, *left)]
     wrong = any(result["problems"] for result in results)
     if as_json:
-        absent = [{"path": str(error.path), "text": error.reason} for error in missing]
-        print_json({"ok": not wrong and not absent, "cassettes": results, "missing": absent})
+        told = [{"path": str(error.path), "text": error.reason} for error in missing]
+        print_json({"ok": not wrong and not missing, "cassettes": results, "missing": told})
     else:
         for result in results:
             for problem in result["problems"]:
