@@ -1,8 +1,8 @@
 """Where a request body keeps its conversation, and which parts of it may vary between runs.
 
 Knows the request shapes of OpenAI chat, Responses, Anthropic messages and ollama's `/api/chat`,
-told apart by structure alone; knows nothing of HTTP, digests or indexes. Never changes what it
-is given: what comes back shares every item that stays as it was.
+told apart by structure alone, and where Gemini's turns stand; knows nothing of HTTP, digests or
+indexes. Never changes what it is given: what comes back shares every item that stays as it was.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ Slot = tuple[int, int | None]
 
 Round = tuple[Slot, ...]
 """The places of the results of one round of tool calls, in order."""
+
+CONVERSATIONS = ("messages", "input", "contents")
+"""The names that top-level fields with a conversation have."""
 
 _OUTCOME_KEYS = frozenset({"content", "output", "is_error", "status", "error", "images"})
 _RESULT_IDS = ("tool_call_id", "call_id", "tool_use_id", "id", "tool_name", "name")
@@ -39,7 +42,7 @@ LEVELS = tuple(Level)
 def conversation_field(payload: Payload) -> str | None:
     """The name of the top-level field that holds the conversation; None if there is none."""
     if isinstance(payload, dict):
-        for name in ("messages", "input"):
+        for name in CONVERSATIONS:
             items = payload.get(name)
             if isinstance(items, list) and items and isinstance(items[0], dict):
                 return name

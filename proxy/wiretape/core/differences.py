@@ -12,7 +12,15 @@ from difflib import SequenceMatcher
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, Any
 
-from wiretape.core.conversation import Level, loosen, put, result_id, rounds, taken
+from wiretape.core.conversation import (
+    CONVERSATIONS,
+    Level,
+    loosen,
+    put,
+    result_id,
+    rounds,
+    taken,
+)
 from wiretape.core.excerpt import near, shown
 from wiretape.core.multipart import Multipart, head_and_content
 from wiretape.core.payload import ABSENT, Absent, dump_json
@@ -45,7 +53,6 @@ MAX_WEIGHED = 20_000
 MAX_JSON_CHARACTERS = 1_000
 """A longer value is given as an excerpt in `to_json`."""
 
-_CONVERSATIONS = (("messages",), ("input",))
 _WORD = re.compile(r"\w+")
 
 
@@ -253,7 +260,8 @@ class _Walk:
         self, recorded: dict[str, Any], received: dict[str, Any], path: tuple[str, ...]
     ) -> bool:
         """Whether two objects are worth comparing inside: a tool result and a question are not."""
-        return path[:1] not in _CONVERSATIONS or all(
+        in_conversation = bool(path) and path[0] in CONVERSATIONS
+        return not in_conversation or all(
             recorded.get(name) == received.get(name) or self._ignored((*path, name))
             for name in ("role", "type")
         )

@@ -164,11 +164,14 @@ def _read(candidates: Sequence[Candidate]) -> Iterator[tuple[Candidate, Reading]
 
 
 def _place(live: Reading, difference: Difference) -> str | None:
-    """Where in the conversation a difference lies: an item's index, or the one text's name."""
+    """Where in the conversation a difference lies: an item's index, or the name of the texts.
+
+    Of several texts, or of one in tokens, each counts for all: another one has another answer.
+    """
     _, name, place, *_ = (*difference.pointer.split("/"), "", "")
     if name == live.conversation_field:
         return place or name
-    return name if name in _TEXTS and not place else None
+    return name if name in _TEXTS else None
 
 
 def _said(recorded: Reading, live: Reading) -> list[str]:
@@ -178,7 +181,12 @@ def _said(recorded: Reading, live: Reading) -> list[str]:
         str(index)
         for index, item in enumerate(longer)
         if not (isinstance(item, dict) and item.get("role") in _INSTRUCTIONS)
-    ] or [name for name in _TEXTS if isinstance(live.payload, dict) and name in live.payload]
+    ] or [name for name in _TEXTS if _holds_text(live, name) or _holds_text(recorded, name)]
+
+
+def _holds_text(reading: Reading, name: str) -> bool:
+    payload = reading.payload
+    return isinstance(payload, dict) and isinstance(payload.get(name), str | list)
 
 
 def _suggestion(

@@ -265,6 +265,8 @@ def test_odd_items_are_taken_as_they_come(item: Any, level: Level):
         ({"input": ["a", "b"]}, None),
         ({"messages": [], "input": [{}]}, "input"),
         ({"messages": {"0": {}}}, None),
+        ({"contents": [{"parts": [{"text": "a"}]}]}, "contents"),
+        ({"contents": ["a"]}, None),
         ([{}], None),
         (b"messages", None),
     ],

@@ -193,6 +193,45 @@ def test_a_single_text_is_judged_like_a_conversation(field: str):
 
 
 @pytest.mark.parametrize(
+    ("recorded", "live"),
+    [
+        ({"input": ["list all files"]}, {"input": ["translate this"]}),
+        ({"input": ["list all files", "a"]}, {"input": ["list all files", "b"]}),
+        ({"input": ["list all files"]}, {"input": ["list all files", "translate this"]}),
+        ({"input": ["list all files", "a"]}, {"input": ["list all files"]}),
+        ({"input": [[1, 2, 3]]}, {"input": [[1, 2, 4]]}),
+        ({"input": [1, 2, 3]}, {"input": [1, 2, 4]}),
+        ({"prompt": ["list all files"]}, {"prompt": ["translate this"]}),
+        ({"prompt": ["list all files"]}, {}),
+        ({"prompt": {"id": "p"}, "input": "list"}, {"prompt": {"id": "p"}, "input": "translate"}),
+    ],
+)
+def test_texts_in_a_list_or_in_tokens_are_what_was_said(recorded: Any, live: Any):
+    found = explained(live, recorded)
+    assert found.another_conversation
+    assert found.suggestion is None
+
+
+def test_of_texts_in_a_list_one_that_changed_a_little_is_the_same():
+    found = explained({"input": ["a", "list all files now"]}, {"input": ["a", "list all files"]})
+    assert not found.another_conversation
+    assert found.suggestion == "--ignore /input/1"
+
+
+def test_what_geminis_clients_say_is_a_conversation():
+    def contents(*texts: str) -> dict[str, Any]:
+        return {"contents": [{"role": "user", "parts": [{"text": text}]} for text in texts]}
+
+    far = explained(contents("translate this"), contents("list all files"))
+    assert far.another_conversation
+    assert far.suggestion is None
+    longer = explained(contents("list all files", "and more"), contents("list all files"))
+    assert longer.suggestion is None
+    near = explained(contents("list all files now"), contents("list all files"))
+    assert near.suggestion == "--ignore /contents/0/parts/0/text"
+
+
+@pytest.mark.parametrize(
     ("target", "expected"),
     [
         ("/chat/completions", "a base URL that ends in /v1"),
