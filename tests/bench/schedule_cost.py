@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from wiretape.core.schedule import Order, Schedule, Speed, Track
+from wiretape.core.schedule import Batch, Order, Schedule, Speed, Track
 
 T = TypeVar("T")
 RECORDED = Order("recorded")
@@ -89,16 +89,15 @@ def timed(work: Callable[[], T]) -> tuple[T, float]:
     return result, time.perf_counter() - began
 
 
-def drive(schedule: Schedule, arrivals: Iterable[object]) -> tuple[int, int]:
-    """All arrive at once, then time goes on until all is delivered: batches and wakes."""
+def drive(schedule: Schedule, arrivals: Iterable[object]) -> tuple[list[Batch], int]:
+    """All arrive at once, then time goes on until all is delivered: batches, and how many wakes."""
     for key in arrivals:
         schedule.arrive(key, 0)
-    batches = len(schedule.due(0))
+    batches = schedule.due(0)
     wakes = 1
     while (wake_ns := schedule.next_wake_ns()) is not None:
-        batches += len(schedule.due(wake_ns))
+        batches += schedule.due(wake_ns)
         wakes += 1
-    assert not schedule.active
     return batches, wakes
 
 
@@ -116,11 +115,14 @@ def report(
     )
     keys = arrivals([track.key for track in tracks])
     (batches, wakes), drive_s = timed(lambda: drive(schedule, keys))
+    come = set(keys)
+    wanted = sum(len(track.positions) for track in tracks if track.key in come)
+    assert sum(batch.count for batch in batches) == wanted
     print(
         f"{name:44} {speed:9} {len(tracks):7} tracks {steps:8} steps"
         f"  construct {construct_s * 1000:8.1f} ms  deliver {drive_s:7.3f} s"
         f"  {drive_s / steps * 1e6:7.2f} us/step  {drive_s / wakes * 1e6:9.2f} us/wake"
-        f"  {batches:7} batches  {len(schedule.stalls())} stalls"
+        f"  {len(batches):7} batches  {len(schedule.stalls())} stalls"
     )
 
 

@@ -65,11 +65,6 @@ class Schedule:
             for lane in build_cluster(group, placements, self._scale).lanes:
                 self._coming[lane.track.key] = lane
 
-    @property
-    def active(self) -> int:
-        """How many plays have arrived and are neither finished nor left."""
-        return len(self._plays)
-
     def stalls(self) -> Sequence[Stall]:
         """Every time the order was broken so far, in order."""
         return tuple(self._stalls)

@@ -883,24 +883,13 @@ def test_a_play_that_pauses_between_two_calls_gets_no_more():
 def test_a_track_without_steps_is_over_at_once():
     schedule = Schedule(recording("A B B1"), Order("recorded"), Speed(None), 0)
     play = schedule.arrive("A", 0)
-    assert (schedule.active, schedule.due(0), schedule.next_wake_ns()) == (0, [], None)
+    assert (schedule.due(0), schedule.next_wake_ns()) == ([], None)
     schedule.leave(play, 1)
 
 
 def test_an_unknown_track_is_an_error():
     with pytest.raises(KeyError):
         Schedule([], Order("recorded"), Speed(None), 0).arrive("A", 0)
-
-
-def test_active_counts_those_under_way():
-    playbook = Playbook(recording(INTERLEAVED))
-    playbook.event(0, "A comes")
-    playbook.event(0, "B comes")
-    assert playbook.schedule.active == 2
-    playbook.event(0, "A leaves")
-    assert playbook.schedule.active == 1
-    playbook.due(0)
-    assert playbook.schedule.active == 0
 
 
 def test_no_time_to_wait_means_no_wait():
