@@ -160,7 +160,6 @@ class Schedule:
             return
         lane.paused = True
         lane.queued = lane.timer = lane.held_since_ns = None
-        lane.held = False
         self._settle_others(lane)
 
     def resume(self, play: int, now_ns: int) -> None:
@@ -222,6 +221,8 @@ class Schedule:
             if waiter.watching is lane:
                 waiter.floor_ns = max(waiter.floor_ns, lane.last_ns)
                 self._settle(waiter)
+                if waiter.paused:  # then it may keep others waiting for longer
+                    self._settle_others(waiter)
 
     def _settle(self, lane: Lane, freed_ns: int = NEVER) -> None:
         """Find out what a lane's next step waits for: another lane, absent ones, or its time.
@@ -236,8 +237,7 @@ class Schedule:
         if lane.cluster is not None:
             blocker, absent = lane.cluster.in_the_way(lane)
             if blocker is None and absent:
-                if not lane.paused:
-                    self._hold(lane, absent)
+                self._hold(lane, absent)
                 return
             lane.timer = lane.held_since_ns = None
             if blocker is not None:
@@ -253,6 +253,8 @@ class Schedule:
         lane.held = True
         for other in absent:
             other.holding[lane] = None
+        if lane.paused:
+            return  # it waits as well, but nobody is to blame
         if lane.held_since_ns is None:
             # Not before now: whatever made it late until here, those absent did not.
             lane.held_since_ns = max(lane.ideal_ns(), self._now_ns)

@@ -452,6 +452,18 @@ def test_recorded_order_at_once(name):
 
 
 PACE = {
+    "a client that does not read while what is before its step comes late keeps its distances": (
+        "recorded original",
+        "A@0 B@0 B1@5 A1@10 A2@300",
+        """
+        1000 A comes:
+        1000 A pauses:
+        2000 B comes:
+        2005 wake: B1
+        2100 A resumes: A1
+        2295 wake: A2
+        """,
+    ),
     "each wait as recorded, from the arrival on": (
         "recorded original",
         "A@0 A1@300 A2@310 A3@900",
