@@ -219,10 +219,8 @@ class Schedule:
         while waiters and (lane.over or waiters[0][0] < lane.place):
             waiter = heappop(waiters)[1]
             if waiter.watching is lane:
-                waiter.floor_ns = max(waiter.floor_ns, lane.last_ns)
+                self._put_off(waiter, lane.last_ns)
                 self._settle(waiter)
-                if waiter.paused:  # then it may keep others waiting for longer
-                    self._settle_others(waiter)
 
     def _settle(self, lane: Lane, freed_ns: int = NEVER) -> None:
         """Find out what a lane's next step waits for: another lane, absent ones, or its time.
@@ -244,10 +242,17 @@ class Schedule:
                 lane.watching = blocker
                 heappush(blocker.waiters, (lane.place, lane))
                 return
-        lane.floor_ns = max(lane.floor_ns, freed_ns)
+        self._put_off(lane, freed_ns)
         if not lane.paused:
             lane.queued = (lane.ideal_ns(), lane.place, lane.play, lane)
             heappush(self._ready, lane.queued)
+
+    def _put_off(self, lane: Lane, until_ns: int) -> None:
+        """By the order, a lane's next step is due no sooner."""
+        if until_ns > lane.floor_ns:
+            lane.floor_ns = until_ns
+            if lane.paused:  # then it may keep others waiting for longer
+                self._settle_others(lane)
 
     def _hold(self, lane: Lane, absent: Sequence[Lane]) -> None:
         lane.held = True
@@ -307,9 +312,6 @@ class Schedule:
             )
         for held in freed:
             self._settle(held, deadline_ns)
-        if not freed:
-            # One that does not read has become due later since, by the order.
-            self._settle(lane)
 
     def _rejoin(self, cluster: Cluster, lane: Lane) -> None:
         """A lane that was given up takes part again, also before what is ready but not due yet."""

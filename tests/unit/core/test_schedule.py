@@ -641,10 +641,22 @@ PACE = {
         1200 Y comes:
         1200 X pauses:
         2700 wake: Y1
-        3510 wake:
         4700 wake: A1
         """,
         ["A waited 3500 for paused X at 5"],
+    ),
+    "a paused one that somebody leaves the way of late holds others for longer": (
+        "recorded original",
+        "L@0 P@1 L1@10 X@11 P1@12 X1@13",
+        """
+        0 P comes:
+        0 X comes:
+        5 L comes:
+        5 P pauses:
+        20 L leaves:
+        2020 wake: X1
+        """,
+        ["X waited 2015 for paused P at 5"],
     ),
     "a late call keeps to the times: of two in the way, the one that is nearer goes first": (
         "recorded original",
