@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shlex
 import shutil
 import signal
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -146,6 +148,18 @@ async def test_a_directory_to_replay_that_is_not_there_is_said_at_the_start(tmp_
     async with serving("replay", "--dir", "tapes", cwd=tmp_path) as t:
         assert await t.stop() == 0
     assert "is not there" not in t.said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a process is asked for its limits")
+async def test_a_serving_command_may_open_as_many_files_as_it_is_allowed(tmp_path: Path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
+    try:
+        async with serving("record", cwd=tmp_path) as t:
+            raised, _ = resource.prlimit(t.process.pid, resource.RLIMIT_NOFILE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert raised > 200
 
 
 def test_an_address_in_use_is_said(tmp_path: Path):

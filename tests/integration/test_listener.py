@@ -1,16 +1,24 @@
-"""What becomes of answers that clients have not read when a proxy stops."""
+"""Clients that are too many, and those that have not read their answers when a proxy stops."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import resource
+import socket
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from support.transport import turns
 from support.wire import PATIENCE_S, connect
 from wiretape.server import listener as listener_module
 from wiretape.server.downstream import Answer, Downstream
 from wiretape.server.listener import Listener
 from wiretape.server.request import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LARGE = b"x" * 32_000_000  # more than the kernel takes
 
@@ -57,3 +65,49 @@ async def test_an_idle_client_is_waited_for_no_longer_than_a_moment(
     client = await connect(url)
     await listener.close(lambda: True)
     client.close()
+
+
+async def answer(_: Request, downstream: Downstream) -> None:
+    downstream.answer(Answer.of(200, b"", "text/plain"))
+
+
+@contextlib.contextmanager
+def few_files(port: int) -> Iterator[list[socket.socket]]:
+    """A dozen connections, for four of which the other side can open a file."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    clients = [socket.socket() for _ in range(12)]  # which take all numbers up to the last one's
+    resource.setrlimit(resource.RLIMIT_NOFILE, (clients[-1].fileno() + 5, limits[1]))
+    try:
+        for each in clients:
+            each.connect(("127.0.0.1", port))
+            each.settimeout(0)
+        yield clients
+    finally:
+        for each in clients:
+            each.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+@pytest.mark.parametrize("stops", [False, True])
+async def test_connections_that_no_file_can_be_opened_for_wait_and_that_is_said_once(
+    *, stops: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(listener_module, "_RETRY_S", 0.0)
+    loop = asyncio.get_running_loop()
+    complaints: list[Any] = []
+    loop.set_exception_handler(lambda _, context: complaints.append(context))
+    listener = Listener(answer)
+    with few_files(await listener.start("127.0.0.1", 0)) as clients:
+        async with asyncio.timeout(PATIENCE_S):
+            await turns()
+            for each in () if stops else clients:
+                await loop.sock_sendall(each, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                assert (await loop.sock_recv(each, 1000)).startswith(b"HTTP/1.1 200 OK")
+                each.close()
+        await listener.close()
+        await turns()
+    said = "no more connections can be taken until others are closed: too many open files;"
+    assert [each.getMessage() for each in caplog.records] == [
+        f"{said} raise the limit with ulimit -n"
+    ]
+    assert not complaints

@@ -21,6 +21,7 @@ from wiretape.core.model import Mode
 from wiretape.core.routing import DEFAULT_SESSION, SessionName
 from wiretape.errors import CassetteError, UsageError, WiretapeError
 from wiretape.server.app import App
+from wiretape.server.descriptors import allow_many
 from wiretape.server.listener import Listener
 from wiretape.server.patience import ClientPatience
 from wiretape.server.tls import showing
@@ -252,6 +253,7 @@ async def serve(settings: Settings, ready: Callable[[Running], None]) -> Summary
     Raises:
         WiretapeError: as `start`.
     """
+    allow_many()
     stop, hurry = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
 
