@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from support.proxies import Proxy
 from support.transport import turns
-from support.wire import PATIENCE_S, connect
+from support.wire import PATIENCE_S, ask_json, connect
+from wiretape.core.addresses import Address
 from wiretape.server import listener as listener_module
 from wiretape.server.downstream import Answer, Downstream
 from wiretape.server.listener import Listener
@@ -19,6 +21,7 @@ from wiretape.server.request import Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 LARGE = b"x" * 32_000_000  # more than the kernel takes
 
@@ -111,3 +114,41 @@ async def test_connections_that_no_file_can_be_opened_for_wait_and_that_is_said_
         f"{said} raise the limit with ulimit -n"
     ]
     assert not complaints
+
+
+@pytest.mark.parametrize(
+    ("listens", "host", "own"),
+    [
+        ("127.0.0.1", "127.0.0.1", True),
+        ("127.0.0.1", "127.0.0.2", False),
+        ("127.0.0.1", "::1", False),
+        ("0.0.0.0", "127.0.0.1", True),  # noqa: S104  to be tested
+        ("0.0.0.0", "203.0.113.9", False),  # noqa: S104  likewise
+        ("0.0.0.0", "::1", False),  # noqa: S104  likewise
+    ],
+)
+async def test_a_listener_knows_the_addresses_that_lead_to_it(
+    listens: str, host: str, *, own: bool
+):
+    listener = Listener(answer)
+    port = await listener.start(listens, 0)
+    assert listener.takes(host, port) is own
+    assert not listener.takes(host, port + 1)
+    await listener.close()
+    assert not listener.takes(host, port)
+
+
+async def test_an_upstream_that_is_the_proxy_by_whatever_name_is_not_asked(
+    proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    look_up = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda _, *more: look_up("127.0.0.1", *more))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = Address("0.0.0.0", taken.getsockname()[1])  # noqa: S104  not by its own name
+    upstream = f"http://a-container:{listen.port}"
+    async with proxy("once", upstream=upstream, listen=listen, cassette="c") as recording:
+        answered = await ask_json(f"http://127.0.0.1:{listen.port}", "/v1/chat/completions", {})
+        await recording.stop()
+    assert answered.status == 502
+    assert "it is this proxy itself; say where the model is" in answered.json()["error"]["message"]
+    assert not (tmp_path / "c.yaml").exists()

@@ -74,6 +74,11 @@ class App:
             )
             self._forwarder = Forwarder(self._upstream)
 
+    def avoid(self, is_own: Callable[[str, int], bool]) -> None:
+        """Forward to nobody at an address of which this says that the proxy listens there."""
+        if self._upstream is not None:
+            self._upstream.avoid(is_own)
+
     def leave_viewers(self) -> None:
         """Cut off who waits for the page's data: it may take long, and nothing is lost with it."""
         self._viewing.leave()

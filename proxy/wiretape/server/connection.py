@@ -74,6 +74,12 @@ class UpstreamConnection(asyncio.Protocol):
         self._upload: asyncio.Task[None] | None = None
         self._writable: asyncio.Future[None] | None = None
 
+    @property
+    def peer(self) -> tuple[str, int] | None:
+        """The address that it is connected to, and the port there."""
+        name = None if self._transport is None else self._transport.get_extra_info("peername")
+        return tuple(name[:2]) if name else None
+
     def begin(self, request: bytes, *, skip_body: bool) -> Exchange:
         """Send a request that is wholly in these bytes; its response comes into the exchange."""
         assert self._transport is not None  # noqa: S101  it is connected

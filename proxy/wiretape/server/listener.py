@@ -10,6 +10,7 @@ import os
 import socket
 from typing import TYPE_CHECKING
 
+from wiretape.core.addresses import is_any
 from wiretape.server.client import ClientConnection
 
 if TYPE_CHECKING:
@@ -70,6 +71,14 @@ class Listener:
             bound.close()
         own_port: int = self._sockets[0].getsockname()[1]
         return own_port
+
+    def takes(self, host: str, port: int) -> bool:
+        """Whether it is this listener that takes connections to an address."""
+        for each in self._sockets:
+            own_host, own_port = each.getsockname()[:2]
+            if own_port == port and (":" in own_host) == (":" in host):
+                return own_host == host or (is_any(own_host) and _is_here(host))
+        return False
 
     def idle(self) -> list[tuple[ClientConnection, object]]:
         """The connections on which nothing is being answered, as `ClientPatience` wants them."""
@@ -157,3 +166,14 @@ class Listener:
                 os.strerror(error.errno or 0).lower(),
                 hint,
             )
+
+
+def _is_here(host: str) -> bool:
+    """Whether an address is one of this machine's: those alone can be bound."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((host, 0))
+        except OSError:
+            return False
+    return True

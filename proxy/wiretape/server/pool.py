@@ -13,6 +13,7 @@ from wiretape.server.tunnel import tunnel_to
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
 
     from wiretape.server.exchange import Exchange
 
@@ -32,6 +33,9 @@ class Pool:
         base_url: http or https.
         timeout_s: how long a connection may take to be made.
         tls: how to check an https upstream's certificate; None for an http one.
+
+    Attributes:
+        is_own: whether it is this process that listens at an address.
     """
 
     def __init__(self, base_url: str, timeout_s: float, tls: ssl.SSLContext | None) -> None:
@@ -39,6 +43,7 @@ class Pool:
         self._host = parts.hostname or ""
         self._is_address = is_address(self._host)
         self._port = parts.port or SCHEME_PORTS[parts.scheme]
+        self.is_own: Callable[[str, int], bool] = lambda _host, _port: False
         self._timeout_s = timeout_s
         self._tls = tls
         self._tunnel = tunnel_to(self._host, self._port) if tls else None
@@ -71,8 +76,8 @@ class Pool:
         """A new connection.
 
         Raises:
-            OSError: it cannot be made; a TimeoutError if it takes too long, an ssl.SSLError if
-                the upstream's certificate is no good.
+            OSError: it cannot be made, or leads back to this process; a TimeoutError if it takes
+                too long, an ssl.SSLError if the upstream's certificate is no good.
         """
         loop = asyncio.get_running_loop()
         more: dict[str, Any] = {}
@@ -88,6 +93,10 @@ class Pool:
                     self._new, self._host, self._port, ssl=self._tls, **more
                 )
         self._all.add(connection)
+        peer = connection.peer
+        if peer is not None and self.is_own(*peer):  # each request would come back as another
+            connection.abort()
+            raise OSError("it is this proxy itself; say where the model is with --upstream")
         return connection
 
     def _new(self) -> UpstreamConnection:

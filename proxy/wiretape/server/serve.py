@@ -224,6 +224,7 @@ async def start(settings: Settings) -> Running:
                 f"cannot listen on {listen}: {why_unreachable(error).lower()};"
                 " choose another address with --listen (port 0: any free one)"
             ) from None
+        app.avoid(listener.takes)
     except WiretapeError:
         await app.close()
         raise

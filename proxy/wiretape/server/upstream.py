@@ -116,6 +116,10 @@ class Upstream:
             raise self._no_head(exchange)
         return exchange
 
+    def avoid(self, is_own: Callable[[str, int], bool]) -> None:
+        """Call nobody at an address of which this says that the caller itself is there."""
+        self._pool.is_own = is_own
+
     async def close(self) -> None:
         """Close all connections."""
         self._patience.stop()
