@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _MODES = ("replay", "once", "record", "new_episodes", "passthrough")
 _MARK = (
     "wiretape(name=None, *, mode=None, match=None, ignore=None, repeat=None, speed=None,"
-    " order=None, order_timeout=None, upstream=None, secret_headers=None, redact=None,"
-    " keep_secrets=None, allow_unused=None, allow_no_requests=None):"
+    " order=None, order_timeout=None, max_body=None, upstream=None, secret_headers=None,"
+    " redact=None, keep_secrets=None, allow_unused=None, allow_no_requests=None):"
     " run the test against its cassette; fail it if its LLM traffic is not as recorded, or if no"
     " request reaches the proxy"
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import shlex
 import shutil
@@ -71,6 +72,26 @@ async def test_a_replay_says_which_command_records_the_rest(tmp_path: Path):
         f"to have the rest recorded: wiretape serve --mode new_episodes {command};"
         f" or record again: wiretape record {command}"
     )
+
+
+async def test_what_helps_where_a_body_was_too_long_to_be_kept_does(tmp_path: Path):
+    spelled = [json.dumps({"input": "x" * 2_000_000, "n": 1}, indent=indent) for indent in (0, 1)]
+    tape = ("--cassette", "big", "--max-body", "1M")
+    common = ("POST", "/v1/responses")
+    async with scripted_upstream([head("200 OK", "Content-Length: 2") + b"ok"]) as upstream:
+        async with serving("record", *tape, "--upstream", upstream.url, cwd=tmp_path) as t:
+            await ask(t.url, *common, spelled[0].encode())
+            await t.stop()
+        async with serving("replay", *tape, cwd=tmp_path) as t:
+            missed = await ask(t.url, *common, spelled[1].encode())
+        text = missed.json()["error"]["message"].splitlines()[-1]
+        found = re.search(r"; replay with (.*), and record again: wiretape (.*)", text)
+        assert found
+        async with serving(*shlex.split(found[2]), cwd=tmp_path) as t:
+            await ask(t.url, *common, spelled[0].encode())
+            await t.stop()
+    async with serving("replay", *tape, *shlex.split(found[1]), cwd=tmp_path) as t:
+        assert (await ask(t.url, *common, spelled[1].encode())).body == b"ok"
 
 
 async def test_strict_replay_exits_3_after_a_miss_or_with_an_unused_recording(tmp_path: Path):

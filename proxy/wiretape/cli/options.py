@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
-_SIZE_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 Source = Literal["flag", "environment", "pyproject", "default"]
 _SOURCES: dict[ParameterSource, Source] = {
     ParameterSource.COMMANDLINE: "flag",
@@ -136,20 +135,6 @@ def together(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
         return command
 
     return decorate
-
-
-def parse_size(text: str) -> int:
-    """A number of bytes, with K, M or G behind it if need be.
-
-    Raises:
-        UsageError: it is none.
-    """
-    number = text.strip().lower().removesuffix("b").removesuffix("i")
-    unit = number[-1:] if number[-1:].isalpha() else ""
-    digits = number.removesuffix(unit)
-    if not re.fullmatch(r"[0-9]{1,15}", digits) or unit not in _SIZE_UNITS:
-        raise UsageError(f"{text!r} is no size: write 500000, 64K, 16M or 1G")
-    return int(digits) * _SIZE_UNITS[unit]
 
 
 class _Directory(click.Path):

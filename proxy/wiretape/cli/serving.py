@@ -23,6 +23,7 @@ from wiretape.core.matching import Level, Repeat, Rules
 from wiretape.core.model import Mode
 from wiretape.core.pointer import parse_pointer
 from wiretape.core.routing import check_cassette_name
+from wiretape.core.sizes import parse_size
 from wiretape.core.tempo import Order, Speed, parse_seconds
 from wiretape.environment import upstream_of
 from wiretape.errors import UsageError
@@ -89,6 +90,13 @@ _serving = together(
     shared.secrets,
     shared.log_level,
 )
+max_body = setting(
+    "--max-body",
+    type=Parsed("SIZE", parse_size),
+    default=str(MAX_BODY_BYTES // 1024**2) + "M",
+    help="Request bodies over this are streamed, and only their digests kept and compared;"
+    " new_episodes records them each time.",
+)
 recording = together(
     shared.upstream,
     setting(
@@ -110,13 +118,7 @@ recording = together(
         metavar="SECONDS",
         help="How long the upstream may send nothing at all; 0 for ever.",
     ),
-    setting(
-        "--max-body",
-        type=Parsed("SIZE", shared.parse_size),
-        default=str(MAX_BODY_BYTES // 1024**2) + "M",
-        help="Request bodies over this are passed on and only their digests kept;"
-        " new_episodes records them each time.",
-    ),
+    max_body,
     setting(
         "--keep-reading",
         is_flag=True,
@@ -196,6 +198,7 @@ def record(**given: Any) -> int:
 @click.argument("cassettes", nargs=-1, metavar="[CASSETTE]...")
 @cassette
 @replaying
+@max_body
 @_serving
 @click.pass_context
 def replay(context: click.Context, /, **given: Any) -> int:
@@ -270,10 +273,11 @@ def settings_for(mode: Mode, given: dict[str, Any]) -> Settings:
         changes["redact"] = given["redact"]
         changes["keep_secrets"] = given["keep_secrets"]
     if "max_body" in given:
+        changes["max_body_bytes"] = given["max_body"]
+    if "upstream_ca" in given:
         changes["upstream_ca"] = given["upstream_ca"]
         changes["stops_on_disk_error"] = given["on_disk_error"] == "stop"
         changes["upstream_timeout_s"] = given["upstream_timeout"]
-        changes["max_body_bytes"] = given["max_body"]
         changes["keep_reading"] = given["keep_reading"]
     if "match" in given:
         changes["rules"] = Rules(

@@ -21,6 +21,7 @@ from wiretape.core.pointer import Pointer, parse_pointer
 from wiretape.core.rivals import Rivals
 from wiretape.core.routing import is_metadata
 from wiretape.core.rules import Repeat, Rules
+from wiretape.core.sizes import room_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -207,7 +208,7 @@ class Matcher:
             reordered=all_agree and recorded_items == items > at_start,
             another_conversation=found.another_conversation and not all_agree,
             goes_on=goes_on,
-            by_digest=live.body.content is None or recording.request.body.content is None,
+            max_body=_max_body(live.body, recording.request.body),
             routes=routes,
             suggestion=suggestion,
         )
@@ -322,3 +323,10 @@ class Matcher:
         """The methods and paths that are recorded, with how often; most frequent first."""
         counts = [(f"{method} {path}", len(all_)) for (method, path), all_ in self._routes.items()]
         return tuple(sorted(counts, key=lambda route: -route[1]))
+
+
+def _max_body(*bodies: Body) -> str | None:
+    """The --max-body that keeps all of the bodies; None if all were kept."""
+    if all(body.content is not None for body in bodies):
+        return None
+    return room_for(max(body.length for body in bodies))

@@ -10,6 +10,8 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from wiretape.core.commands import with_option
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -52,7 +54,8 @@ class Miss:
         goes_on: whether all of the recorded conversation agrees, and the live one is longer.
         routes: the methods and paths that are recorded, with how often; most frequent first.
             Empty if one of them is, or ends as, the live request's.
-        by_digest: whether a body was too long to be kept, so that only digests were compared.
+        max_body: the --max-body (`17M`) that keeps both bodies, where one was too long to be kept,
+            so that only digests were compared; None where none was.
         suggestion: the flags that would make it match, ready to paste, or RECORD_THE_REST; None if
             none would help.
     """
@@ -70,7 +73,7 @@ class Miss:
     reordered: bool = False
     another_conversation: bool = False
     goes_on: bool = False
-    by_digest: bool = False
+    max_body: str | None = None
     routes: tuple[tuple[str, int], ...] = ()
     suggestion: str | None = None
 
@@ -144,7 +147,10 @@ class Miss:
             return [f"to have the rest recorded: {spell(self.suggestion)}; or {again}"]
         if self.suggestion:
             return [f"to make it match: {spell(self.suggestion)}; or {again}"]
-        if self.by_digest:
+        if self.max_body:
             why = "a body over --max-body is compared by its digest alone"
-            return [f"{why}; replay with a larger one, and {again}"]
+            larger = spell(f"--max-body {self.max_body}")
+            if record:
+                again = f"record again: {with_option(record, '--max-body', self.max_body)}"
+            return [f"{why}; replay with {larger}, and {again}"]
         return [f"to have it answered, {again}"]

@@ -6,7 +6,6 @@ import asyncio
 import functools
 import itertools
 import logging
-import re
 import shlex
 import threading
 from contextlib import suppress
@@ -27,6 +26,7 @@ from wiretape.cassette.library import (
 from wiretape.cassette.loader import check_replaceable, load
 from wiretape.cassette.partfile import is_held, version_of
 from wiretape.core.addresses import DEFAULT_UPSTREAM
+from wiretape.core.commands import with_option
 from wiretape.core.model import REDACTED, Mode
 from wiretape.core.routing import DEFAULT_SESSION, SessionName
 from wiretape.errors import (
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _CASSETTES_KEPT = 16
-_RECORDS = re.compile(r"wiretape (?:record|run)\b")
 _NAMED_DEFAULT = SessionName(str(DEFAULT_SESSION))
 
 
@@ -339,13 +338,10 @@ class Sessions:
 def _from_upstream(record: str, cassettes: Sequence[Cassette]) -> str:
     """The command that records cassettes again from where they are, if that is not the default."""
     upstreams = {cassette.upstream for cassette in cassettes} - {DEFAULT_UPSTREAM}
-    begin = _RECORDS.match(record)
-    if len(upstreams) != 1 or begin is None or "--upstream" in record:
+    if len(upstreams) != 1 or "--upstream" in record:
         return record
     (upstream,) = upstreams
-    if REDACTED in upstream:
-        return record
-    return f"{begin[0]} --upstream {shlex.quote(upstream)}{record[begin.end() :]}"
+    return record if REDACTED in upstream else with_option(record, "--upstream", upstream)
 
 
 def _version(path: Path) -> tuple[int, ...]:

@@ -172,6 +172,7 @@ class Taping:
             speed=wishes.speed,
             order=wishes.order,
             order_timeout_s=wishes.order_timeout_s,
+            max_body_bytes=wishes.max_body_bytes,
             grace_s=_GRACE_REPLAYING_S if wishes.mode is Mode.REPLAY else _GRACE_RECORDING_S,
             keeps_unanswered=True,  # where the test passes it is about that, as `end` knows
             record_command=self._add_command,

@@ -27,7 +27,7 @@ wiretape: no request reached the proxy: is the client made at import, before its
   make it in the test or in a fixture, and give it no base URL of its own
   if the test is to ask nothing: allow_no_requests=True in the wiretape mark, or\
  wiretape_allow_no_requests = true in the ini file"""
-_MARKED = frozenset({"--match", "--ignore", "--repeat"})
+_MARKED = frozenset({"--match", "--ignore", "--repeat", "--max-body"})
 # What stands in a report of a session to which a request came.
 _SIGNS = ("in_flight", "recorded", "error", "used", "used_before", "misses", "missed_before")
 
@@ -157,7 +157,8 @@ def as_mark(suggestion: str) -> str:
     flags = list(zip(words[::2], words[1::2], strict=False))
     if len(words) % 2 or any(flag not in _MARKED for flag, _ in flags):
         return suggestion.replace("--redact", "redact=[...] in the mark")
-    arguments = [f'{flag[2:]}="{value}"' for flag, value in flags if flag != "--ignore"]
+    named = [(flag[2:].replace("-", "_"), value) for flag, value in flags if flag != "--ignore"]
+    arguments = [f'{name}="{value}"' for name, value in named]
     ignored = [value for flag, value in flags if flag == "--ignore"]
     arguments += [f"ignore={ignored!r}"] if ignored else []
     return f"@pytest.mark.wiretape({', '.join(arguments)})"

@@ -16,8 +16,10 @@ from wiretape.core.matching import Level, Repeat, Rules
 from wiretape.core.model import Mode
 from wiretape.core.pointer import parse_pointer
 from wiretape.core.routing import check_cassette_name
+from wiretape.core.sizes import parse_size
 from wiretape.core.tempo import Order, Speed, parse_seconds
 from wiretape.errors import UsageError
+from wiretape.server.settings import MAX_BODY_BYTES
 from wiretape.variables import parse_flag, values_in, variable
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ _SHARED = {
     "speed": "speed",
     "order": "order",
     "order_timeout": "order-timeout",
+    "max_body": "max-body",
     "upstream": "upstream",
     "secret_headers": "secret-header",
     "redact": "redact",
@@ -56,6 +59,7 @@ class Wishes:
         speed: how fast answers replay.
         order: in which order overlapping answers replay.
         order_timeout_s: how long the order may wait for a request that does not come.
+        max_body_bytes: of request bodies over this only digests are kept and compared.
         upstream: base URL; None for the usual one.
         secret_headers: to redact besides the well-known ones, lower-case.
         redact: regular expressions of other secrets.
@@ -71,6 +75,7 @@ class Wishes:
     speed: Speed
     order: Order
     order_timeout_s: float
+    max_body_bytes: int
     upstream: str | None
     secret_headers: frozenset[str]
     redact: tuple[str, ...]
@@ -111,6 +116,7 @@ def gather(
         speed=wish("speed"),
         order=wish("order"),
         order_timeout_s=wish("order_timeout"),
+        max_body_bytes=wish("max_body"),
         upstream=wish("upstream"),
         secret_headers=wish("secret_headers"),
         redact=wish("redact"),
@@ -210,6 +216,7 @@ _DEFAULTS: dict[str, Any] = {
     "speed": Speed(None),
     "order": Order("recorded"),
     "order_timeout": 2.0,
+    "max_body": MAX_BODY_BYTES,
     "upstream": None,
     "secret_headers": (),
     "redact": (),
@@ -226,6 +233,7 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
     "speed": lambda value: value if isinstance(value, Speed) else Speed.parse(str(value)),
     "order": _order,
     "order_timeout": lambda value: parse_seconds(str(value)),
+    "max_body": lambda value: parse_size(str(value)),
     "upstream": lambda value: None if value is None else parse_upstream(str(value)),
     "secret_headers": lambda value: frozenset(text.lower() for text in _texts(value)),
     "redact": _patterns,

@@ -226,17 +226,17 @@ def test_a_body_kept_on_one_side_only_is_compared_by_its_digest():
 
 def test_a_miss_says_so_where_only_digests_could_be_compared():
     kept, digest = Body.of(b"a" * 20), Body(None, 20, "ab" * 32)
-    for recorded, live, by_digest in [
-        (digest, kept, True),
-        (kept, digest, True),
-        (digest, Body(None, 21, "cd" * 32), True),
-        (kept, Body.of(b"b"), False),
+    for recorded, live, max_body in [
+        (digest, kept, "1M"),
+        (kept, digest, "1M"),
+        (digest, Body(None, 17 * 1024**2 + 1, "cd" * 32), "18M"),
+        (kept, Body.of(b"b"), None),
     ]:
         index = Matcher([((0, 1), Request(1, 0, "POST", "/", (), recorded))], Rules())
         found = index.miss("POST", "/", (), live)
-        assert found.by_digest is by_digest
-        told = "compared by its digest alone; replay with a larger one, and record again: it"
-        assert (told in found.text(str, "it")) is by_digest
+        assert found.max_body == max_body
+        told = f"compared by its digest alone; replay with --max-body {max_body}, and record again"
+        assert (told in found.text(str, "it")) is (max_body is not None)
 
 
 def test_a_body_seen_before_is_not_parsed_again(monkeypatch: pytest.MonkeyPatch):

@@ -53,6 +53,16 @@ def test_a_conversation_that_goes_on_says_so_in_a_line():
     ]
 
 
+def test_where_a_body_was_not_kept_what_is_told_keeps_it():
+    found = miss(closest=(0, 3), max_body="17M")
+    lines = found.text(named, "wiretape record --cassette a", lambda flags: f"<{flags}>")
+    assert lines.splitlines()[1] == (
+        "a body over --max-body is compared by its digest alone; replay with <--max-body 17M>,"
+        " and record again: wiretape record --max-body 17M --cassette a"
+    )
+    assert found.text(named).endswith("replay with --max-body 17M, and record again")
+
+
 def test_only_the_first_few_differences_are_spelled_out():
     many = tuple(Difference(f"/f{number}", 1, 2) for number in range(12))
     lines = miss(closest=(0, 1), differences=many).text(named).splitlines()

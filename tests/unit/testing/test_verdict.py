@@ -163,6 +163,7 @@ def test_refused_cassettes_count_as_missed_and_lost_recordings_as_broken():
     ("suggestion", "mark"),
     [
         ("--match tool-output --ignore /seed", "match=\"tool-output\", ignore=['/seed']"),
+        ("--max-body 17M", 'max_body="17M"'),
         ("--ignore /a --ignore '/b c' --repeat last", "repeat=\"last\", ignore=['/a', '/b c']"),
     ],
 )

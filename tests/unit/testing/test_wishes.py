@@ -37,6 +37,7 @@ def test_a_mark_can_say_everything():
                 speed=4,
                 order="shuffle:7",
                 order_timeout=1,
+                max_body="17M",
                 upstream="http://box:1/",
                 secret_headers=["X-Mine"],
                 redact="hush-[0-9]+",
@@ -53,6 +54,7 @@ def test_a_mark_can_say_everything():
     assert wishes.rules.repeat is Repeat.LOOP
     assert (wishes.speed, wishes.order) == (Speed(4), Order("shuffle", 7))
     assert (wishes.order_timeout_s, wishes.upstream) == (1, "http://box:1")
+    assert wishes.max_body_bytes == 17 * 1024**2
     assert wishes.secret_headers == frozenset({"x-mine"})
     assert wishes.redact == ("hush-[0-9]+",)
     assert wishes.keep_secrets
@@ -103,6 +105,7 @@ def test_an_unseeded_shuffle_draws_a_seed_that_can_be_told():
         (mark(order_timeout=float("nan")), "'nan' is no number of seconds"),
         (mark(order_timeout=float("inf")), "'inf' is no number of seconds"),
         (mark(upstream="nonsense"), "is not a URL"),
+        (mark(max_body="lots"), "the wiretape mark: 'lots' is no size"),
     ],
 )
 def test_what_cannot_be_is_refused_with_its_place(
@@ -127,6 +130,7 @@ keep-secrets = true
 ignore = ["/user", "/seed"]
 match = "exact"
 order-timeout = 3
+max-body = 5000
 listen = ":1"
 """
 
@@ -139,6 +143,7 @@ def test_what_wiretapes_commands_are_told_holds_for_tests_too(tmp_path: Path):
     assert wishes.keep_secrets
     assert [pointer.text for pointer in wishes.rules.ignore] == ["/user", "/seed"]
     assert (wishes.rules.level, wishes.order_timeout_s) == (Level.EXACT, 3.0)
+    assert wishes.max_body_bytes == 5000
     # A test is replayed, and its cassette has a place of its own, whatever commands do.
     assert (wishes.mode, wishes.name) == (Mode.REPLAY, None)
 
