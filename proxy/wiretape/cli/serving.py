@@ -43,6 +43,17 @@ def _parse_order(text: str) -> Order:
     return Order.parse(text, drawn_seed=random.SystemRandom().randrange(_SEEDS))
 
 
+def parse_token(text: str) -> str:
+    """What clients must bring.
+
+    Raises:
+        UsageError: it is empty, as that of a variable that is unset: anybody brings that.
+    """
+    if not text.strip():
+        raise UsageError("an empty token keeps nobody out; leave it away if that is meant")
+    return text
+
+
 grace = setting(
     "--grace",
     type=Parsed("SECONDS", parse_seconds),
@@ -81,8 +92,8 @@ _serving = together(
     ),
     setting(
         "--token",
+        type=Parsed("TOKEN", parse_token),
         default=None,
-        metavar="TOKEN",
         help="What clients must bring: in Wiretape-Token, as their API key, or as /~TOKEN in the"
         " base URL. Better said in WIRETAPE_TOKEN.",
     ),
@@ -264,7 +275,7 @@ def settings_for(mode: Mode, given: dict[str, Any]) -> Settings:
         changes["listen"] = listen
         changes["tls_cert"] = given["tls_cert"]
         changes["tls_key"] = given["tls_key"]
-        changes["token"] = given["token"] or None
+        changes["token"] = given["token"]
         changes["allow_hosts"] = frozenset(given["allow_host"])
     if "grace" in given:
         changes["grace_s"] = given["grace"]

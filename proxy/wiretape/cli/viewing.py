@@ -12,6 +12,7 @@ import click
 from wiretape.cli import options as shared
 from wiretape.cli.logs import say
 from wiretape.cli.options import Configured, Parsed, setting
+from wiretape.cli.serving import parse_token
 from wiretape.core.addresses import parse_allowed_host, parse_listen
 from wiretape.core.model import Mode
 from wiretape.core.routing import CONTROL_PREFIX
@@ -47,8 +48,8 @@ _SIDE_BY_SIDE = 2
 )
 @setting(
     "--token",
+    type=Parsed("TOKEN", parse_token),
     default=None,
-    metavar="TOKEN",
     help="What the browser must bring, as /~TOKEN before the path. Better said in WIRETAPE_TOKEN.",
 )
 @click.option("--open", "opens", is_flag=True, help="Open the page in the browser.")
@@ -78,7 +79,7 @@ def view(
         cassettes=files,
         listen=listen,
         allow_hosts=frozenset(allow_host),
-        token=token or None,
+        token=token,
         grace_s=1.0,
         only_views=True,
     )
