@@ -17,7 +17,7 @@ ALLOWED = {
     "viewer": {"errors", "core", "cassette", "analysis", "viewer"},
     "environment": {"errors", "core"},
     "pyproject": {"errors"},
-    "variables": {"errors"},
+    "variables": {"errors", "pyproject"},
     "server": {"errors", "core", "cassette", "analysis", "viewer", "server"},
     "testing": {
         *("errors", "core", "cassette", "analysis", "server", "environment", "pyproject"),

@@ -10,9 +10,9 @@ import pytest
 
 from wiretape.cli.configuring import config
 from wiretape.errors import UsageError
-from wiretape.pyproject import read_config
+from wiretape.pyproject import SETTINGS, read_config
 from wiretape.testing.wishes import Wishes, gather, of_commands
-from wiretape.variables import parse_flag, values_in, variable
+from wiretape.variables import misspelt, parse_flag, values_in, variable
 
 REFUSED = "refused"
 SEVERAL = ("", " ", "/a", "/a /b", "/a b\n/c\n\n  /d ", "X-One  x-two\n", "(", "hush-[0-9]+\nb c")
@@ -107,3 +107,25 @@ def test_values_of_one_variable():
     assert values_in("secret-header", " X-A\tX-B\n") == ["X-A", "X-B"]
     assert values_in("redact", "code \\d+\n\n(foo bar)\n") == ["code \\d+", "(foo bar)"]
     assert values_in("allow-host", "a.test\nb.test") == ["a.test", "b.test"]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("KEEP_SECRET", "KEEP_SECRETS"),
+        ("LOGLEVEL", "LOG_LEVEL"),
+        ("MOED", "MODE"),
+        ("TOKENS", "TOKEN"),
+        ("UPSTREAM_URL", "UPSTREAM"),
+    ],
+)
+def test_a_variable_that_nearly_says_a_setting_is_told_with_it(name: str, meant: str):
+    told = f"WIRETAPE_{name} is no setting; did you mean WIRETAPE_{meant}?"
+    assert list(misspelt([f"WIRETAPE_{name}", "HOME", f"WIRETAPE_{meant}"])) == [told]
+
+
+def test_variables_of_others_are_left_alone():
+    ours = "PORT USER ENGINE_CACHE BENCH_CACHE COMPLETE VERSION"  # compose file and tests
+    pods = "SERVICE_HOST SERVICE_PORT PORT_11435_TCP PORT_11435_TCP_ADDR PORT_11435_TCP_PROTO"
+    names = [f"WIRETAPE_{name}" for name in f"{ours} {pods}".split()]
+    assert list(misspelt([*names, "_WIRETAPE_COMPLETE", "SPED", *map(variable, SETTINGS)])) == []

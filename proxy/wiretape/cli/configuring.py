@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +17,8 @@ from wiretape.core.addresses import redact_user_info
 from wiretape.environment import upstream_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from wiretape.core.addresses import Address
 
-_PREFIX = "WIRETAPE_"
 _SHELLS = ("bash", "zsh", "fish")
 _COMPLETE_VARIABLE = "_WIRETAPE_COMPLETE"
 _INSTALL = {
@@ -55,8 +51,6 @@ def _config(context: click.Context, /, *, as_json: bool, **values: Any) -> None:
         for option in context.command.params
         if isinstance(option, Setting)
     ]
-    for text in _misspelt(row["environment"] for row in rows):
-        click.echo(f"wiretape: warning: {text}", err=True)
     if as_json:
         print_json({"pyproject": str(config.path) if config.path else None, "settings": rows})
         return
@@ -102,14 +96,6 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return " ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _misspelt(known: Iterator[str]) -> Iterator[str]:
-    names = set(known)
-    for name in sorted(os.environ):
-        close = difflib.get_close_matches(name, names, 1, 0.8)
-        if name.startswith(_PREFIX) and name not in names and close:
-            yield f"{name} is no setting; did you mean {close[0]}?"
 
 
 config = Configured(

@@ -7,6 +7,7 @@ nearest pyproject.toml.
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import shlex
 from pathlib import Path
@@ -27,7 +28,7 @@ from wiretape.core.addresses import (
 )
 from wiretape.errors import CassetteNotFoundError, UsageError, WiretapeError
 from wiretape.pyproject import Config, Value, read_config
-from wiretape.variables import values_in, variable
+from wiretape.variables import misspelt, values_in, variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -252,7 +253,7 @@ class Configured(click.Command):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
-        """Look up the defaults before the arguments are parsed.
+        """Look up the defaults before the arguments are parsed; tell what is misspelt after.
 
         Raises:
             UsageError: pyproject.toml holds what no command takes.
@@ -265,7 +266,7 @@ class Configured(click.Command):
         )
         extra.setdefault("obj", config)
         try:
-            return super().make_context(info_name, args, parent, **extra)
+            made = super().make_context(info_name, args, parent, **extra)
         except click.MissingParameter:
             raise
         except click.BadParameter as error:
@@ -276,6 +277,10 @@ class Configured(click.Command):
                 raise
             text = f"{error.message.rstrip('.')} (set by {option.origin(context)})"
             raise click.BadParameter(text, context, option, error.param_hint) from None
+        if not made.resilient_parsing:  # as where a shell completes a line
+            for text in misspelt(os.environ):
+                logs.say(text, level="warning")
+        return made
 
 
 def config_of(context: click.Context) -> Config:

@@ -97,16 +97,29 @@ def test_people_see_a_line_for_each_setting_with_its_place(
     assert rows["cassette"] == ["-", "default"]
 
 
-def test_a_misspelt_variable_is_pointed_out(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("line", ["config", "check . --log-format text", "stats"])
+def test_a_misspelt_variable_is_pointed_out_once(
+    line: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
+    (folder / "cassettes").mkdir()
     monkeypatch.setenv("WIRETAPE_SPED", "3")
     monkeypatch.setenv("WIRETAPE_ENGINE_CACHE", "somebody else's")
 
-    _, _, err = run(capsys, "config")
+    _, _, err = run(capsys, *line.split())
 
-    expected = "wiretape: warning: WIRETAPE_SPED is no setting; did you mean WIRETAPE_SPEED?\n"
-    assert err == expected
+    said = [each for each in err.splitlines() if "warning" in each]
+    assert said == ["wiretape: warning: WIRETAPE_SPED is no setting; did you mean WIRETAPE_SPEED?"]
+
+
+def test_a_line_that_is_completed_is_not_disturbed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("WIRETAPE_SPED", "3")
+    monkeypatch.setenv("_WIRETAPE_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", "wiretape replay --match tool-")
+    monkeypatch.setenv("COMP_CWORD", "3")
+
+    assert run(capsys)[2] == ""
 
 
 def test_a_bad_value_is_refused_with_the_place_it_came_from(
