@@ -82,7 +82,9 @@ def mend(content: bytes) -> Mended:
             raise
     else:
         entries = document.timeline.entries
-        if last is None or not entries or is_whole(entries[-1], content[last:length].decode()):
+        if last is None or not entries:
+            return Mended(document, length, tuple(warnings))
+        if is_whole(entries[-1], content[last:length].decode(), content[length:]):
             return Mended(document, length, tuple(warnings))
     try:
         document = read_text(content[:last].decode())
@@ -92,11 +94,17 @@ def mend(content: bytes) -> Mended:
     return Mended(document, last, (_left_out(content, last),))
 
 
-def is_whole(entry: Entry, text: str) -> bool:
-    """Whether an entry that ends the file ends where the writer ended it.
+def is_whole(entry: Entry, text: str, cut_off: bytes) -> bool:
+    """Whether the last entry ends where the writer ended it.
 
     Chunks and ends close their braces, else they were no entries. A response's headers come
-    last. So do a request's, unless the body that follows them is as long as they say.
+    last. So do a request's, unless the body that follows them is as long as they say. JSON that
+    lost its end can be so too, in a style with spaces: where more followed, it was the body's.
+
+    Args:
+        entry: what it says.
+        text: its whole lines.
+        cut_off: what stands behind them, without a line's end.
     """
     if isinstance(entry, Chunk | End) or text.lstrip().startswith("- {"):
         return True
@@ -107,7 +115,10 @@ def is_whole(entry: Entry, text: str) -> bool:
         return False
     if isinstance(entry, Response) or keys[0] != "headers":
         return True
-    return entry.body.length == (content_length(entry.headers) or 0)
+    declared = content_length(entry.headers) or 0
+    another = text[: dash + 1].encode()
+    begun = cut_off.startswith(another) or another.startswith(cut_off)
+    return entry.body.length == declared and (begun or not declared)
 
 
 def _last_entry(content: bytes, length: int) -> int | None:

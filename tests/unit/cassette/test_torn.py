@@ -58,6 +58,26 @@ def test_cut_at_any_byte_every_whole_entry_is_kept_and_nothing_else(indent):
         assert len(mended.warnings) == (cut not in bounds)
 
 
+@pytest.mark.parametrize("indent", ["", "   "])
+def test_a_body_that_another_style_makes_long_enough_is_torn_nonetheless(indent: str):
+    """Without its last member, but with spaces, it is as long as its Content-Length says."""
+    body = b'{"model":"m","messages":[{"role":"user","content":"hi"}],"k":1}'
+    request = Request(1, 0, "POST", "/a", (("Content-Length", str(len(body))),), Body.of(body))
+    lines = [indent + line for line in entry_text(request).splitlines(keepends=True)]
+    content = (HEAD + "".join(lines)).encode()
+    assert lines[-1] == f"{indent}    k: 1\n"
+    for cut in range(len(indent) + 1, len(lines[-1])):
+        torn = content[: len(content) - len(lines[-1]) + cut]
+        for end in (torn, torn + b"\0" * 8):
+            mended = mend(end)
+            assert mended.document.timeline.entries == []
+            assert mended.length == len(HEAD)
+            assert len(mended.warnings) == 1
+    for begun in ("-", "- {chunk: 1, at"):
+        mended = mend(content + indent.encode() + begun.encode())
+        assert tuple(mended.document.timeline.entries) == (request,)
+
+
 def test_cut_before_the_first_entry_could_stand_there_is_no_head():
     for cut in range(len(HEAD)):
         assert not has_head(HEAD[:cut].encode())
