@@ -38,9 +38,16 @@ SECRET_HEADERS = frozenset(
         "x-amz-security-token",
         "cf-access-client-secret",
         "cf-aig-authorization",
+        "x-litellm-api-key",
+        "helicone-auth",
+        "x-auth-key",
+        "x-rapidapi-key",
+        "x-vault-token",
+        "openai-api-key",
+        "anthropic-api-key",
     },
 )
-"""Lower-case names of the headers that carry keys and sessions to the known providers."""
+"""Lower-case names of the headers that carry keys and sessions to known providers and gateways."""
 
 
 def redact_headers(headers: Headers, extra: frozenset[str] = frozenset()) -> Headers:

@@ -23,3 +23,5 @@ def test_the_list_is_in_lower_case():
     assert {"proxy-authorization", "x-goog-api-key"} <= SECRET_HEADERS
     assert {"ocp-apim-subscription-key", "x-portkey-api-key", "x-auth-token"} <= SECRET_HEADERS
     assert {"x-amz-security-token", "cf-access-client-secret"} <= SECRET_HEADERS
+    assert {"x-litellm-api-key", "helicone-auth", "x-auth-key", "x-rapidapi-key"} <= SECRET_HEADERS
+    assert {"x-vault-token", "openai-api-key", "anthropic-api-key"} <= SECRET_HEADERS
