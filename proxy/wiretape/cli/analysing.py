@@ -11,6 +11,7 @@ import click
 from wiretape.cassette.loader import load
 from wiretape.cli import EXIT_FAILED
 from wiretape.cli import options as shared
+from wiretape.cli.arguments import cassette_file, cassette_files
 from wiretape.cli.options import Configured
 from wiretape.cli.progress import tracked
 from wiretape.cli.reading import print_json, print_rich
@@ -39,7 +40,7 @@ def stats(cassettes: tuple[str, ...], directory: Path, *, as_json: bool, as_csv:
 
     if as_json and as_csv:
         raise UsageError("--json and --csv exclude each other")
-    files = shared.cassette_files(cassettes, directory)
+    files = cassette_files(cassettes, directory)
     with tracked("reading", len(files)) as step:
         counted = count(_read(path, step) for path in files)
     if as_json:
@@ -66,7 +67,7 @@ def diff(a: str, b: str, directory: Path, *, as_json: bool) -> int:
     from wiretape.analysis.diff import diff as compare  # noqa: PLC0415  not for --help
     from wiretape.analysis.diff_text import diff_text  # noqa: PLC0415  as above
 
-    compared = compare(*(load(shared.cassette_file(each, directory)) for each in (a, b)))
+    compared = compare(*(load(cassette_file(each, directory)) for each in (a, b)))
     if as_json:
         print_json(compared.to_json())
     else:

@@ -24,6 +24,7 @@ from wiretape.analysis.tables import (
 )
 from wiretape.cassette.loader import load
 from wiretape.cli import options as shared
+from wiretape.cli.arguments import cassette_files
 from wiretape.cli.logs import say
 from wiretape.cli.options import Configured
 from wiretape.cli.parquet import available, tables
@@ -64,7 +65,7 @@ def export(cassettes: tuple[str, ...], form: str, output: str, directory: Path) 
 
     A CASSETTE may be a directory.
     """
-    files = shared.cassette_files(cassettes, directory)
+    files = cassette_files(cassettes, directory)
     outputs = _outputs(form, output)
     _check_apart(files, outputs)
     with tracked("exporting", len(files)) as step:

@@ -12,6 +12,7 @@ from wiretape.cassette.library import find_abandoned
 from wiretape.cassette.recover import recover as recover_part
 from wiretape.cli import EXIT_FAILED, EXIT_USAGE
 from wiretape.cli import options as shared
+from wiretape.cli.arguments import found_or_missing, given_path
 from wiretape.cli.logs import say
 from wiretape.cli.options import Configured
 from wiretape.errors import CassetteError, UsageError, WiretapeError
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 @shared.log_level
 def recover(place: str | None, directory: Path) -> int:
     """Finish the recordings that a crash left in a directory, or a single .part file."""
-    target = shared.given_path(place) if place is not None else directory
+    target = given_path(place) if place is not None else directory
     if not target.exists():
         raise UsageError(f"{target}: no such directory or file")
     parts = [target] if target.is_file() else find_abandoned(target)
@@ -66,7 +67,7 @@ def redact(cassettes: tuple[str, ...], directory: Path, **given: Any) -> int:
     cannot be read keeps no other from being redacted; it makes the exit status 2.
     """
     redactor = shared.redactor_of(given)
-    files, missing = shared.found_or_missing(cassettes, directory)
+    files, missing = found_or_missing(cassettes, directory)
     failures: list[WiretapeError | OSError] = [*missing]
     status = 0
     for path in files:

@@ -18,6 +18,7 @@ from wiretape.cassette.loader import load, loads, read_bytes
 from wiretape.cassette.partfile import is_held
 from wiretape.cli import EXIT_FAILED
 from wiretape.cli import options as shared
+from wiretape.cli.arguments import cassette_file, found_or_missing
 from wiretape.cli.options import Configured
 from wiretape.core.model import Chunk
 from wiretape.errors import (
@@ -45,7 +46,7 @@ def show(cassette: str, directory: Path, *, as_json: bool, raw: bool) -> None:
     from wiretape.analysis.show_json import show_json  # noqa: PLC0415  not for --help
     from wiretape.analysis.show_text import show_text  # noqa: PLC0415  as above
 
-    path = shared.cassette_file(cassette, directory)
+    path = cassette_file(cassette, directory)
     loaded = load(path)
     for warning in loaded.warnings:
         click.echo(f"wiretape: warning: {path}: {printable(warning)}", err=True)
@@ -73,7 +74,7 @@ def check(cassettes: tuple[str, ...], directory: Path, *, as_json: bool, **given
     results, missing = [], []
     asked: list[tuple[str, ...]] = [(each,) for each in cassettes]
     for each in asked or [()]:
-        files, absent = shared.found_or_missing(each, directory)
+        files, absent = found_or_missing(each, directory)
         left = _left_in(Path(*each) if each else directory)
         missing += [] if left else absent
         results += [_checked(file, redactor) for file in (*files, *left)]

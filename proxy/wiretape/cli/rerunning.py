@@ -12,6 +12,7 @@ import click
 
 from wiretape.cassette.loader import load
 from wiretape.cli import options as shared
+from wiretape.cli.arguments import cassette_file
 from wiretape.cli.logs import say
 from wiretape.cli.options import Configured, Parsed
 from wiretape.cli.progress import tracked
@@ -83,7 +84,7 @@ def rerun(
     from wiretape.analysis.reruns import reruns  # noqa: PLC0415  not for --help
     from wiretape.analysis.reruns_text import reruns_text  # noqa: PLC0415  as above
 
-    path = shared.cassette_file(cassette, directory)
+    path = cassette_file(cassette, directory)
     recorded = questions(load(path))
     asked = to_be_asked(recorded, assignments, os.environ)
     settings = settings_for(Mode.RECORD, {"directory": path.parent, **given})

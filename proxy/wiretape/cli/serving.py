@@ -16,6 +16,7 @@ from click.core import ParameterSource
 from wiretape.cassette.library import expand_time
 from wiretape.cli import EXIT_FAILED, EXIT_STRICT
 from wiretape.cli import options as shared
+from wiretape.cli.arguments import cassette_file
 from wiretape.cli.logs import hide, say
 from wiretape.cli.options import Configured, Parsed, setting, together
 from wiretape.core.addresses import DEFAULT_UPSTREAM, parse_allowed_host
@@ -265,9 +266,7 @@ def settings_for(mode: Mode, given: dict[str, Any]) -> Settings:
         mode=mode,
         directory=directory,
         cassette=cassette,
-        cassettes=tuple(
-            shared.cassette_file(each, directory) for each in given.get("cassettes", ())
-        ),
+        cassettes=tuple(cassette_file(each, directory) for each in given.get("cassettes", ())),
         upstream=given.get("upstream") or _upstream(mode, listen),
     )
     changes: dict[str, Any] = {}

@@ -10,6 +10,7 @@ import click
 from wiretape.cassette.loader import load
 from wiretape.cli import EXIT_FAILED
 from wiretape.cli import options as shared
+from wiretape.cli.arguments import cassette_file
 from wiretape.cli.options import Configured
 from wiretape.cli.reading import print_json
 from wiretape.cli.serving import settings_for, speed
@@ -36,7 +37,7 @@ def verify(cassette: str, directory: Path, *, as_json: bool, **given: Any) -> in
     Compared are bytes, chunk boundaries, endings, the order across streams and, unless the speed
     is instant, timing.
     """
-    path = shared.cassette_file(cassette, directory)
+    path = cassette_file(cassette, directory)
     settings = settings_for(
         Mode.REPLAY, {"directory": directory, "cassettes": (str(path),), **given}
     )

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 import click
 
 from wiretape.cli import options as shared
+from wiretape.cli.arguments import cassette_file, check_directory, given_path
 from wiretape.cli.logs import say
 from wiretape.cli.options import Configured, Parsed, setting
 from wiretape.cli.serving import parse_token
@@ -68,11 +69,11 @@ def view(
     Without a CASSETTE it shows all in the directory. Every proxy has the same page at /_wiretape/,
     where it also follows what is being recorded.
     """
-    if len(cassettes) == 1 and (only := shared.given_path(cassettes[0])).is_dir():
+    if len(cassettes) == 1 and (only := given_path(cassettes[0])).is_dir():
         directory, cassettes = only, ()
     if not cassettes:
-        shared.check_directory(directory)
-    files = tuple(shared.cassette_file(each, directory) for each in cassettes)
+        check_directory(directory)
+    files = tuple(cassette_file(each, directory) for each in cassettes)
     settings = Settings(
         mode=Mode.REPLAY,
         directory=directory,
