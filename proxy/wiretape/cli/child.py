@@ -101,8 +101,10 @@ class Attendant:
     @staticmethod
     def _pass_on(process: Process, number: signal.Signals) -> None:
         if number not in _KEYS or not _in_foreground():
+            # Its own `send_signal` asks first whether it has ended, which takes the status from who
+            # waits for it.
             with contextlib.suppress(ProcessLookupError):
-                process.send_signal(number)
+                os.kill(process.pid, number)
 
 
 def _in_foreground() -> bool:
