@@ -22,8 +22,18 @@ _STREAMED = (
 
 @functools.lru_cache(maxsize=64)
 def is_streamed(content_type: str) -> bool:
-    """Whether a body has events, each with a piece of a text."""
+    """Whether a body is said to have events, each with a piece of a text."""
     return any(word in content_type.lower() for word in _STREAMED)
+
+
+@functools.lru_cache(maxsize=64)
+def may_be_streamed(content_type: str) -> bool:
+    """Whether a body has events, or nothing is said of what it has.
+
+    The members of one document are no pieces of one text.
+    """
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind in {"", "text/plain", "application/octet-stream"} or is_streamed(content_type)
 
 
 def deltas(event: bytes, start: int, begun: int) -> list[re.Match[bytes]]:

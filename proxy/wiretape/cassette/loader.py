@@ -86,9 +86,9 @@ def check_replaceable(path: Path) -> None:
         return
     try:
         load(path)  # somebody may have spelt it in another way
-    except UnsupportedVersionError:
-        return
-    except CorruptCassetteError as error:
+    except (UnsupportedVersionError, CorruptCassetteError) as error:
+        if isinstance(error, UnsupportedVersionError) and type(error.version) is int:
+            return
         text = f"{error.reason}; a recording does not take its place: choose another name"
         raise CorruptCassetteError(path, text) from error
 

@@ -49,7 +49,8 @@ def open_locked(part: Path, *, create: bool, mode: int | None = None) -> int:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Whoever held it may just have renamed or removed it.
             if is_at(descriptor, part):
-                if mode is not None and stat.S_IMODE(os.fstat(descriptor).st_mode) & ~mode:
+                # Some file systems show all files as executable, and let nobody change that.
+                if mode is not None and os.fstat(descriptor).st_mode & _NEW & ~mode:
                     os.fchmod(descriptor, mode)
                 kept = True
                 return descriptor

@@ -32,7 +32,7 @@ _NAMES = (
 
 _KEY_LINES = rb"((?:[A-Za-z0-9+/=\s:,.%]|\\+[nr/]){16,})"
 # What stands for a password in an example is none.
-_PASSWORD = rb"(?!REDA|(?i:passw(?:or)?d|pass|secret)@|[*x.]+@|[{$])([^\s/@\"'<>\\]{1,200})@"
+_PASSWORD = rb"(?!REDA|RE?D?@|(?i:passw(?:or)?d|pass|secret)@|[*x.]+@|[{$])([^\s/@\"'<>\\]{1,200})@"
 
 # A key is told when two thirds of it are there, for the beginning of one that is streamed may stay.
 # Each has one group, which is the secret; what stands before it is no secret, and may have been
@@ -229,11 +229,11 @@ class Secrets:
             found = _apart(found)
         return found
 
-    def redact(self, content: bytes) -> bytes:
-        """The bytes with each secret replaced; as many as before."""
+    def redact(self, content: bytes, *, events: bool = False) -> bytes:
+        """The bytes with each secret replaced; as many as before. `events` is as for `find`."""
         if self.suspect is not None and self.suspect(content) is None:
             return content
-        found = self.find(content)
+        found = self.find(content, events=events)
         if not found:
             return content
         redacted = bytearray(content)

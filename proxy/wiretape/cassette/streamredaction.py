@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from wiretape.cassette.deltas import deltas, is_streamed
+from wiretape.cassette.deltas import deltas, is_streamed, may_be_streamed
 from wiretape.cassette.jsontext import breaks_off_in_escape, end_of_text, quotes
 from wiretape.cassette.logprobs import may_hold_tokens
 from wiretape.cassette.secrets import CONTEXT_BYTES
@@ -49,8 +49,8 @@ class StreamRedactor:
 
     Args:
         secrets: what to look for.
-        content_type: the body's; where it says that there are events, no pattern of the user's
-            reaches from one's bytes into the next one's.
+        content_type: the body's; events are looked into unless it says that there are none, and
+            where it says that there are, no pattern of the user's reaches over their ends.
 
     Attributes:
         kinds: what was found.
@@ -67,6 +67,7 @@ class StreamRedactor:
         "_open",
         "_passed",
         "_secrets",
+        "_streamed",
         "_tokens",
         "_unread",
         "kinds",
@@ -75,6 +76,7 @@ class StreamRedactor:
     def __init__(self, secrets: Secrets, content_type: str) -> None:
         self.kinds: set[str] = set()
         self._secrets = secrets
+        self._streamed = may_be_streamed(content_type)
         raw = Lane(secrets, self.kinds, events=is_streamed(content_type))
         self._lanes: dict[bytes, Lane] = {_RAW: raw}
         self._tokens = TokenLane(self._lane(_TOKENS))
@@ -197,14 +199,16 @@ class StreamRedactor:
         self._leave_alike()
         begun = len(self._unread)
         event = self._unread + data
+        texts: list[re.Match[bytes]] = []
         grown: dict[bytes, bytes] = {_RAW: data}
         start = 0
-        if self._open:
-            start = end_of_text(data, escaped=self._escaped)
-            grown[self._open] = data[:start]
-        texts = deltas(event, start, begun)
-        for match in texts:
-            grown[match[1]] = grown.get(match[1], b"") + match[2]
+        if self._streamed:
+            if self._open:
+                start = end_of_text(data, escaped=self._escaped)
+                grown[self._open] = data[:start]
+            texts = deltas(event, start, begun)
+            for match in texts:
+                grown[match[1]] = grown.get(match[1], b"") + match[2]
         tokens, told = self._tokens, None
         if not tokens.rests or may_hold_tokens(data):
             told = tokens.plain(data)
@@ -215,10 +219,11 @@ class StreamRedactor:
             return False
         if told is not None:
             tokens.go_on(*told)
-        if self._open and start == len(data):
-            self._escaped = breaks_off_in_escape(data, escaped=self._escaped)
-        else:
-            self._go_on_after(texts, event, start, begun)
+        if self._streamed:
+            if self._open and start == len(data):
+                self._escaped = breaks_off_in_escape(data, escaped=self._escaped)
+            else:
+                self._go_on_after(texts, event, start, begun)
         return True
 
     def _grow(self, grown: dict[bytes, bytes]) -> bool:
@@ -256,6 +261,8 @@ class StreamRedactor:
         touched = self._lane(_RAW).feed(chunk, 0, data)
         if not self._tokens.rests or may_hold_tokens(data):
             touched += self._tokens.feed(chunk)
+        if not self._streamed:
+            return touched
         start = 0
         if self._open:
             start = end_of_text(data, escaped=self._escaped)
@@ -267,8 +274,12 @@ class StreamRedactor:
         begun = len(self._unread)
         event = self._unread + data
         texts = deltas(event, start, begun)
+        added: dict[bytes, int] = {}
         for match in texts:
-            touched += self._lane(match[1]).feed(chunk, match.start(2) - begun, match[2])
+            self._lane(match[1]).add(chunk, match.start(2) - begun, match[2])
+            added[match[1]] = added.get(match[1], 0) + len(match[2])
+        for key, size in added.items():
+            touched += self._lane(key).look(size)
         self._go_on_after(texts, event, start, begun)
         return touched
 
@@ -343,13 +354,14 @@ class StreamRedactor:
         self._tokens.skip(self._unread)
 
 
-def none_in(secrets: Secrets, pieces: Pieces) -> bool:
+def none_in(secrets: Secrets, content_type: str, pieces: Pieces) -> bool:
     """Whether it is plain that a whole body holds nothing like a secret.
 
     Most answers that are not streamed come whole, and then there is nothing to be remembered.
 
     Args:
         secrets: what to look for.
+        content_type: the body's.
         pieces: its chunks, as (bytes, part), from the first to the last.
     """
     suspect = secrets.suspect
@@ -360,9 +372,8 @@ def none_in(secrets: Secrets, pieces: Pieces) -> bool:
         return False
     if not tokens_are_plain(secrets, data):
         return False
-    # A document on one line is no stream, and one text alone stands in the bytes as it is.
-    texts = deltas(data, 0, 0) if data.find(b"\n", 0, -1) >= 0 else []
-    if len(texts) < 2:  # noqa: PLR2004
+    texts = deltas(data, 0, 0) if may_be_streamed(content_type) else []
+    if len(texts) < 2:  # noqa: PLR2004  one text stands in the bytes as it is
         return True
     grown: dict[bytes, bytes] = {}
     for match in texts:

@@ -29,13 +29,12 @@ LONGEST_BYTES = 8 * 1024
 LONGEST_BESIDE_BYTES = 256 * 1024
 """What stands beside one token is remembered up to this length while nobody knows of a secret."""
 
-# Line ends inside a secret, as private keys have them, the beginnings of an event's lines, and what
-# else a scalar cannot hold as it is (`scalars.ODD`) are layout: chunks keep their form, and so
-# their length as written, when a secret in them is replaced.
-_LAYOUT = re.compile(
-    rb"(?:[\x00-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]|\xef\xbb\xbf|\xef\xbf[\xbe\xbf])+"
-    rb"(?:(?:event|id|retry):[^\r\n]*[\r\n]+)*(?:data: ?)?"
-)
+# Line ends inside a secret, as private keys have them, and what else a scalar cannot hold as it is
+# (`scalars.ODD`) are layout: chunks keep their form, and so their length as written, when a secret
+# in them is replaced. So are the beginnings of an event's lines.
+_ODD = rb"(?:[\x00-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]|\xef\xbb\xbf|\xef\xbf[\xbe\xbf])+"
+_LAYOUT = re.compile(_ODD + rb"(?:data: ?)?")
+_LAYOUT_OF_EVENTS = re.compile(_ODD + rb"(?:(?:event|id|retry):[^\r\n]*[\r\n]+)*(?:data: ?)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,11 +172,19 @@ class Lane:
         self, chunk: Written, offset: int, data: bytes, beside: Beside | None = None
     ) -> list[Written]:
         """Add some bytes of a chunk; return the chunks whose safe bytes that changed."""
+        self.add(chunk, offset, data, beside)
+        return self.look(len(data))
+
+    def add(self, chunk: Written, offset: int, data: bytes, beside: Beside | None = None) -> None:
+        """Add some bytes of a chunk, which are to be looked at when all of it has been added."""
         self.pieces.append(_Piece(chunk, offset, self._cut + len(self.text), len(data), beside))
         self.text += data
+
+    def look(self, new_bytes: int) -> list[Written]:
+        """Look at what has been added, of so many bytes; as `feed`."""
         touched: list[Written] = []
         start = None
-        if self.watched or self._suspect(len(data)) is not None:
+        if self.watched or self._suspect(new_bytes) is not None:
             for found in self._find():
                 touched += self._replace(found)
                 self._settled = max(self._settled, found.end)
@@ -246,7 +253,8 @@ class Lane:
     def _replace(self, found: Found) -> list[Written]:
         touched = []
         replacement = bytearray(stand_in(found.kind, found.end - found.start))
-        for kept in _LAYOUT.finditer(self.text, found.start, found.end):
+        layout = _LAYOUT_OF_EVENTS if self._events else _LAYOUT
+        for kept in layout.finditer(self.text, found.start, found.end):
             replacement[kept.start() - found.start : kept.end() - found.start] = kept[0]
         for piece in self.pieces:
             piece_start = piece.start - self._cut

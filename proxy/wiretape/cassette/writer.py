@@ -101,6 +101,12 @@ def chunk_text(number: int, at_us: int, data: bytes, part: bool = False) -> str:
     return f"- {{chunk: {number}, at: {seconds_scalar(at_us)}, {_chunk_form(data)}{tail}}}\n"
 
 
+def coded_chunk_text(number: int, at_us: int, data: bytes, part: bool = False) -> str:  # noqa: FBT001, FBT002 # as above
+    """The same in base64, whatever the bytes: as long as any others' of that number."""
+    tail = ", part: true" if part else ""
+    return f"- {{chunk: {number}, at: {seconds_scalar(at_us)}, {_base64_form(data)}{tail}}}\n"
+
+
 def chunks_text(number: int, at_us: int, pieces: Sequence[tuple[bytes, bool]]) -> str:
     """The entries of chunks that came together: those of `chunk_text`, one after the other.
 
@@ -148,11 +154,15 @@ def _is_event(data: bytes, part: bool) -> bool:  # noqa: FBT001 # as in Chunk
     return not part and data[:6] == b"data: " and data[-2:] == b"\n\n"
 
 
+def _base64_form(data: bytes) -> str:
+    return f"base64: '{base64.b64encode(data).decode()}'"
+
+
 def _chunk_form(data: bytes) -> str:
     try:
         text = data.decode()
     except UnicodeDecodeError:
-        return f"base64: '{base64.b64encode(data).decode()}'"
+        return _base64_form(data)
     form = None
     if text.endswith("\n\n"):
         form = _sse(text)
@@ -237,7 +247,7 @@ def _body(body: Body, declared: int | None) -> str:
     try:
         text = content.decode()
     except UnicodeDecodeError:
-        return f"  base64: '{base64.b64encode(content).decode()}'\n"
+        return f"  {_base64_form(content)}\n"
     return f"  text: {literal_scalar(text, '    ') or block_scalar(text)}\n"
 
 

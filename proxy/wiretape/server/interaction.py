@@ -15,6 +15,7 @@ from wiretape.cassette.watched import Place
 from wiretape.cassette.writer import (
     chunk_text,
     chunks_text,
+    coded_chunk_text,
     end_text,
     request_text,
     response_text,
@@ -167,7 +168,7 @@ class InteractionRecorder(Unrecorded):
         """How some chunks are to be written; the first ones begin the watch if more may follow."""
         if self._stream is None:
             redactor = self._recorder.redactor
-            if whole and none_in(redactor.secrets, pieces):
+            if whole and none_in(redactor.secrets, self._content_type, pieces):
                 return Safe(pieces, (), ())
             self._stream = redactor.stream(self._content_type)
         return Safe(pieces, (), ()) if self._stream is None else self._stream.take(pieces)
@@ -177,6 +178,8 @@ class InteractionRecorder(Unrecorded):
         place = chunk.place
         if place is not None:
             text = chunk_text(self.number, place.at_us, chunk.safe, chunk.part)
+            if len(text.encode()) > len(place.text.encode()):  # as base64 it is as long as it was
+                text = coded_chunk_text(self.number, place.at_us, chunk.safe, chunk.part)
             self._recorder.rewrite(place.position, place.text, text)
             chunk.place = replace(place, text=text)
 

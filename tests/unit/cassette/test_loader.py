@@ -206,7 +206,9 @@ def test_a_glance_at_a_cassette_reads_no_more_of_it(tmp_path, monkeypatch):
 
 def test_what_is_no_cassette_may_not_be_replaced(tmp_path):
     path = tmp_path / "x.yaml"
-    for content in (b"foo: bar\n", b"wiretape:\n  image: x\n", b"# mine\n", b"\x89PNG\r\n", b"\0"):
+    contents = (b"foo: bar\n", b"wiretape:\n  image: x\n", b"# mine\n", b"\x89PNG\r\n", b"\0")
+    others = (b"wiretape: latest\n", b"wiretape: 0.4.1\nname: x\n", b"wiretape:\n")
+    for content in (*contents, *others):
         path.write_bytes(content)
         with pytest.raises(CorruptCassetteError, match="does not take its place"):
             check_replaceable(path)

@@ -33,7 +33,7 @@ KEY, SECRET = PLANTED["github"]
 def test_long_hostile_bytes_take_no_long_time(before: bytes, piece: bytes):
     # Quadratic would not end within a test's patience.
     body = before + piece * (400_000 // len(piece))
-    assert none_in(SECRETS, [(body, False)]) == (b"sk-" not in before)
+    assert none_in(SECRETS, JSON, [(body, False)]) == (b"sk-" not in before)
     assert redact_tokens(SECRETS, body) == body
 
 
@@ -105,7 +105,7 @@ def test_blanks_may_stand_before_colons(dialect: str):
     dice = random.Random(3)
     answer = whole_answer(cut(f"So {KEY} it is", dice, 6), dialect, dice)
     body = json.dumps(answer, indent=2, separators=(",", " : ")).encode()
-    assert not none_in(SECRETS, [(body, False)])
+    assert not none_in(SECRETS, JSON, [(body, False)])
     safe = redact_tokens(SECRETS, SECRETS.redact(body))
     assert not any(grep(SECRET, each) for each in spelt([json.loads(safe)]).values())
     for place in range(1, len(body), 97):
@@ -132,6 +132,6 @@ def test_an_answer_that_breaks_off_is_told_as_far_as_it_came():
             assert redact_tokens(SECRETS, plain[:place]) == plain[:place]
     key = json.dumps(list(KEY.encode())).encode()
     begun = b'{"bytes":%b,"token":"gh' % key
-    assert not none_in(SECRETS, [(begun, False)]), "its bytes stand before a token cut off"
+    assert not none_in(SECRETS, JSON, [(begun, False)]), "its bytes stand before a token cut off"
     assert redact_tokens(SECRETS, begun) == begun
     assert key not in redact_tokens(SECRETS, begun + KEY[2:].encode())

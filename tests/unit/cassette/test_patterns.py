@@ -108,3 +108,10 @@ def test_one_reaches_over_the_lines_of_one_event():
     journal = Journal(StreamRedactor(Secrets([r"begin\s+data: end"]), STREAM))
     journal.write([wire])
     assert journal.chunks == [b"data: REDAC\ndata: tom\n\n"]
+
+
+def test_what_looks_like_an_events_line_is_no_layout_in_a_text():
+    body = b"credentials:\nid: hunter12345\nsecret: foo\nend\n"
+    journal = Journal(StreamRedactor(Secrets([r"(?s)credentials:(.*?)end"]), "text/plain"))
+    journal.write([body])
+    assert b"hunter" not in journal.chunks[0]

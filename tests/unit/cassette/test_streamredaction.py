@@ -180,7 +180,7 @@ def test_texts_of_other_kinds_are_lanes_of_their_own():
     assert "".join(each["content"] for each in written) == ("abc " * 30)[: len(key)]
 
 
-@pytest.mark.parametrize("content_type", [STREAM, "", "text/plain", "application/json"])
+@pytest.mark.parametrize("content_type", [STREAM, "", "text/plain", "application/octet-stream"])
 @pytest.mark.parametrize(
     "layout",
     [
@@ -204,6 +204,29 @@ def test_a_text_is_followed_whatever_its_member_and_its_body_are_called(
     said = b"".join(journal.chunks).decode().replace(after + before, "")
     assert said.startswith(f"{before}It is ")
     assert not grep(secret, said.encode())
+
+
+def test_the_members_of_one_document_are_no_pieces_of_one_text():
+    body = b'{"results":[{"text":"token=abc"},{"text":"Paris"},{"text":"and London"}]}'
+    for secrets in (SECRETS, Secrets([r'token=([^"\s]+)'])):
+        journal = Journal(StreamRedactor(secrets, "application/json"))
+        journal.write([body[:40]])
+        journal.write([body[40:]])
+        assert b"".join(journal.chunks) == secrets.redact(body)
+
+
+def test_all_the_texts_of_a_chunk_are_looked_at_once(monkeypatch: pytest.MonkeyPatch):
+    looks = 0
+    find = Secrets.find
+
+    def counting(secrets: Secrets, content: bytes, *, events: bool = False):
+        nonlocal looks
+        looks += 1
+        return find(secrets, content, events=events)
+
+    monkeypatch.setattr(Secrets, "find", counting)
+    Journal(StreamRedactor(SECRETS, STREAM)).write([b'{"text":"sk-"},' * 2000])
+    assert looks <= 3
 
 
 def test_the_users_patterns_reach_over_chunks_too():
@@ -324,16 +347,16 @@ def test_a_body_that_comes_whole_is_called_free_of_secrets_where_it_is(seed: int
     wire = cut_somehow(strange_stream(dice)[: dice.choice([60, 200, 900])], dice)
     careful = Journal(Careful(SECRETS, STREAM))
     careful.write(wire)
-    if none_in(SECRETS, [(piece, False) for piece in wire]):
+    if none_in(SECRETS, STREAM, [(piece, False) for piece in wire]):
         assert careful.chunks == wire
 
 
 def test_a_secret_spread_over_the_events_of_a_body_that_comes_whole_is_seen():
     key, _ = PLANTED["openai"]
     words = [named("content", "Here it is, "), named("content", "all of it. ")]
-    assert none_in(SECRETS, [(word, False) for word in words])
+    assert none_in(SECRETS, STREAM, [(word, False) for word in words])
     wire = [named("content", key[:6]), named("content", key[6:])]
-    assert not none_in(SECRETS, [(each, False) for each in wire])
+    assert not none_in(SECRETS, STREAM, [(each, False) for each in wire])
 
 
 def written(*batches: list[bytes]) -> bytes:

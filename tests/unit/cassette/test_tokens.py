@@ -123,7 +123,7 @@ def test_a_whole_answer_is_redacted_alike_however_it_is_cut(
     dice = random.Random(f"{name}{dialect}")
     answer = whole_answer(cut(f"So {text} it is.", dice, 7), dialect, dice)
     body = json.dumps(answer, indent=indent).encode()
-    assert not none_in(SECRETS, [(body, False)])
+    assert not none_in(SECRETS, JSON, [(body, False)])
     wanted = written([[body]], JSON)
     assert len(wanted) == len(body)
     for said in spelt([json.loads(wanted)]).values():
@@ -173,9 +173,9 @@ def test_a_whole_body_with_a_secret_in_its_tokens_alone_is_told(dialect: str):
     body = json.dumps(whole_answer(["gh", "p", "_", "a1" * 18], dialect, dice)).encode()
     body = body.replace(b"ghp_", b"xxxx")
     assert SECRETS.find(body) == []
-    assert not none_in(SECRETS, [(body, False)])
+    assert not none_in(SECRETS, JSON, [(body, False)])
     plain = json.dumps(whole_answer(["gh", "p", "-", "a1" * 18], dialect, dice)).encode()
-    assert none_in(SECRETS, [(plain, False)])
+    assert none_in(SECRETS, JSON, [(plain, False)])
 
 
 def test_a_body_is_redacted_alike_wherever_it_is_cut_in_two():

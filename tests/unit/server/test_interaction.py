@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wiretape.cassette.loader import load
+from wiretape.cassette.redaction import Redactor
+from wiretape.cassette.secrets import Secrets
 from wiretape.core.model import EMPTY_BODY, Cassette
 from wiretape.server.recorder import Recorder
 
@@ -63,6 +65,26 @@ async def test_a_head_with_no_more_than_a_chunks_size_is_in_the_journal_before_i
     journalled = (tmp_path / "c.yaml.part").read_text()
     recorder.close()
     assert "- response: 1\n" in journalled
+
+
+async def test_a_chunk_that_would_read_longer_without_its_secret_is_written_in_base64(
+    tmp_path: Path,
+):
+    redactor = Redactor(Secrets([r"(?s)BEGIN(.*?)END"]))
+    recorder = Recorder(tmp_path / "c.yaml", "http://127.0.0.1:11434", redactor=redactor)
+    await recorder.open()
+    record = recorder.begin("POST", "/", (), EMPTY_BODY)
+    record.head(200, (("Content-Type", "image/jpeg"),))
+    image = b"\xff\xd8\xff\xe0" + b"\0\x10JFIF" + b"\0\1" * 20
+    for data in (b"BEGIN ", image, b" END"):
+        record.chunk(data)
+    record.client_left()
+    recorder.close()
+    (interaction,) = load(tmp_path / "c.yaml").interactions()
+    before, written, after = (chunk.data for chunk in interaction.chunks)
+    assert (before, after) == (b"BEGINR", b"xEND")
+    assert len(written) == len(image)
+    assert b"JFIF" not in written
 
 
 @given(st.lists(PIECES, max_size=12))
