@@ -76,9 +76,9 @@ def upstream_of(environ: Mapping[str, str], listen: Address | None = None) -> st
     """
     value = environ.get("OLLAMA_HOST", "").strip()
     if value:
-        url = ollama_host_url(value)
+        url = parse_upstream(ollama_host_url(value))
         if listen is None or not names_listener(url, listen):
-            return parse_upstream(url)
+            return url
     return DEFAULT_UPSTREAM
 
 

@@ -98,7 +98,7 @@ async def test_view_serves_the_page_and_says_where():
         listed = (await ask(viewing.url, "GET", "/_wiretape/cassettes")).json()
         names = [each["name"] for each in listed["cassettes"]]
         assert names == ["notes/plain-answer", "notes/single-tool-call"]
-        for target in ("/_wiretape", "/"):
+        for target in ("/_wiretape", "/", "/?x=1"):
             moved = await ask(viewing.url, "GET", target)
             assert (moved.status, moved.header("Location")) == (307, "_wiretape/")
         assert (await ask(viewing.url, "GET", "/v1/models")).status == 400

@@ -321,6 +321,10 @@ def test_check_finds_what_a_crash_left_but_not_what_is_being_recorded(tmp_path: 
     assert found["path"] == "left.yaml.part"
     assert found["problems"][0]["text"].endswith("with: wiretape recover left.yaml.part")
     assert {each["kind"] for each in found["problems"]} >= {"torn", "secret"}
+    (tmp_path / "held.yaml.part").unlink()
+    left.write_text("garbage: [")
+    (found,) = json.loads(wiretape("check", tmp_path, "--json").stdout)["cassettes"]
+    assert [each["kind"] for each in found["problems"]] == ["format"], "recover leaves it"
 
 
 def test_verify_says_so_when_nothing_differs_and_when_something_does(tmp_path: Path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -89,6 +90,25 @@ def test_what_it_exports_is_not_written_over(tmp_path: Path, way: str):
         assert "is one of the cassettes to be exported" in done.stderr
         assert cassette.read_bytes() == output.read_bytes() == before
         assert output.is_symlink() is (way == "a link")
+
+
+def test_a_link_is_followed_and_a_pipe_is_written_to(tmp_path: Path):
+    cassette = NOTES / "plain-answer.yaml"
+    wanted = wiretape("export", cassette, "--format", "jsonl").stdout
+    target, link, pipe = (tmp_path / name for name in ("target", "link", "pipe"))
+    target.write_text("old")
+    link.symlink_to(target)
+    assert wiretape("export", cassette, "--format", "jsonl", "-o", link).returncode == 0
+    assert link.is_symlink()
+    assert target.read_text() == wanted
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    assert wiretape("export", cassette, "--format", "jsonl", "-o", pipe).returncode == 0
+    assert os.read(reading, len(wanted.encode()) + 1).decode() == wanted
+    os.close(reading)
+    assert pipe.is_fifo()
+    done = wiretape("export", cassette, "--format", "jsonl", "-o", "")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
 
 
 @pytest.mark.parametrize("table", ["chunks", "interactions"])

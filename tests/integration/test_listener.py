@@ -117,25 +117,27 @@ async def test_connections_that_no_file_can_be_opened_for_wait_and_that_is_said_
 
 
 @pytest.mark.parametrize(
-    ("listens", "host", "own"),
+    ("listens", "here", "there", "own"),
     [
-        ("127.0.0.1", "127.0.0.1", True),
-        ("127.0.0.1", "127.0.0.2", False),
-        ("127.0.0.1", "::1", False),
-        ("0.0.0.0", "127.0.0.1", True),  # noqa: S104  to be tested
-        ("0.0.0.0", "203.0.113.9", False),  # noqa: S104  likewise
-        ("0.0.0.0", "::1", False),  # noqa: S104  likewise
+        ("127.0.0.1", "127.0.0.1", "127.0.0.1", True),
+        ("127.0.0.1", "127.0.0.1", "127.0.0.2", False),
+        ("127.0.0.1", "::1", "::1", False),
+        ("0.0.0.0", "127.0.0.1", "127.0.0.9", True),  # noqa: S104  to be tested
+        ("0.0.0.0", "192.0.2.7", "192.0.2.7", True),  # noqa: S104  likewise
+        ("0.0.0.0", "::ffff:192.0.2.7", "::ffff:192.0.2.7", True),  # noqa: S104  likewise
+        ("0.0.0.0", "192.0.2.7", "203.0.113.9", False),  # noqa: S104  likewise
+        ("0.0.0.0", "::1", "::1", False),  # noqa: S104  likewise
     ],
 )
-async def test_a_listener_knows_the_addresses_that_lead_to_it(
-    listens: str, host: str, *, own: bool
+async def test_a_listener_knows_the_connections_that_lead_to_it(
+    listens: str, here: str, there: str, *, own: bool
 ):
     listener = Listener(answer)
     port = await listener.start(listens, 0)
-    assert listener.takes(host, port) is own
-    assert not listener.takes(host, port + 1)
+    assert listener.takes(Address(here, 1), Address(there, port)) is own
+    assert not listener.takes(Address(here, 1), Address(there, port + 1))
     await listener.close()
-    assert not listener.takes(host, port)
+    assert not listener.takes(Address(here, 1), Address(there, port))
 
 
 async def test_an_upstream_that_is_the_proxy_by_whatever_name_is_not_asked(

@@ -592,6 +592,15 @@ def test_an_ini_file_that_says_no_goes_before_a_table_that_says_yes(
     assert key not in cassette.read_text()
 
 
+def test_an_ini_file_that_says_neither_yes_nor_no_is_told_by_its_setting(
+    pytester: pytest.Pytester,
+):
+    write(pytester, MARKED + "ask('Hi')")
+    result = pytester.runpytest("-o", "wiretape_keep_secrets=maybe")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*wiretape_keep_secrets in the ini file: *'maybe'*"])
+
+
 def test_a_test_does_not_record_over_what_another_one_has_just_recorded(
     pytester: pytest.Pytester, engine: Engine, project: Path
 ):

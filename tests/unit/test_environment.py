@@ -69,3 +69,5 @@ def test_the_proxy_is_not_its_own_upstream():
 def test_what_is_no_address_is_no_upstream():
     with pytest.raises(UsageError):
         upstream_of({"OLLAMA_HOST": "ftp://box"})
+    with pytest.raises(UsageError, match="is not a URL"):
+        upstream_of({"OLLAMA_HOST": "http://user:password@h:1"}, Address("127.0.0.1", 11435))

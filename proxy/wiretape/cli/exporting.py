@@ -89,6 +89,8 @@ def _outputs(form: str, output: str) -> list[Path]:
     Raises:
         UsageError: standard output cannot take the format.
     """
+    if not output:
+        raise UsageError("--output is empty: name a file, or leave it out")
     if form != "parquet":
         return [] if output == _STANDARD_OUTPUT else [Path(output)]
     if output == _STANDARD_OUTPUT:
@@ -143,18 +145,29 @@ def _writing(outputs: list[Path]) -> Iterator[IO[bytes]]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    with _replacing(outputs[0]) as part, part.open("wb") as file:
+    path = outputs[0]
+    if path.exists() and not path.is_file():  # a device or a pipe, which nothing must replace
+        try:
+            with path.open("wb") as file:
+                yield file
+        except OSError as error:
+            raise UsageError(f"cannot write {path}: {error.strerror or error}") from None
+        return
+    with _replacing(path) as part, part.open("wb") as file:
         yield file
 
 
 @contextlib.contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
-    """A file beside `path` that takes its place once it is whole.
+    """A file beside `path` that takes its place, or that of what it leads to, once it is whole.
 
     Raises:
         UsageError: nothing can be written there.
     """
+    path = Path(os.path.realpath(path))
     try:
+        if path.exists() and not path.is_file():
+            raise UsageError(f"cannot write {path}: not a regular file")
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from None

@@ -100,12 +100,16 @@ def _left_in(place: Path) -> list[Path]:
     return find_abandoned(place) if place.is_dir() and place.suffix != SUFFIX else []
 
 
+def _left(path: Path) -> list[dict[str, Any]]:
+    """What is to be said of a recording that nobody goes on with."""
+    if not path.name.endswith(PART_SUFFIX) or is_held(path):
+        return []
+    command = shlex.join(["wiretape", "recover", str(path)])
+    text = f"left by a recording that did not end; finish it with: {command}"
+    return [{"kind": "torn", "interaction": None, "text": text}]
+
+
 def _checked(path: Path, redactor: Redactor) -> dict[str, Any]:
-    left: list[dict[str, Any]] = []
-    if path.name.endswith(PART_SUFFIX) and path.exists() and not is_held(path):
-        command = shlex.join(["wiretape", "recover", str(path)])
-        text = f"left by a recording that did not end; finish it with: {command}"
-        left.append({"kind": "torn", "interaction": None, "text": text})
     try:
         content = read_bytes(path)
         cassette = loads(content, path)
@@ -117,12 +121,16 @@ def _checked(path: Path, redactor: Redactor) -> dict[str, Any]:
         )
         text = str(error).removeprefix(f"{path}: ")
         problem = {"kind": "format", "text": text, **where}
-        return {"path": str(path), "interactions": 0, "chunks": 0, "problems": [*left, problem]}
+        return {"path": str(path), "interactions": 0, "chunks": 0, "problems": [problem]}
     return {
         "path": str(path),
         "interactions": len(cassette.interactions()),
         "chunks": sum(isinstance(entry, Chunk) for entry in cassette.entries),
-        "problems": left + _problems(cassette) + _secrets(cassette, content, redactor),
+        "problems": [
+            *_left(path),
+            *_problems(cassette),
+            *_secrets(cassette, content, redactor),
+        ],
     }
 
 

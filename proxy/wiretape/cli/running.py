@@ -84,8 +84,8 @@ def _flags() -> frozenset[str]:
     cls=_Run,
     context_settings={"allow_interspersed_args": False},
     epilog="The status is the command's own, 128+N if signal N ended it, 2 if it could not be"
-    " started. With --strict, a miss, a refused request or a recording that was not used makes it"
-    f" {EXIT_STRICT}, unless the run was interrupted.",
+    " started. With --strict, a miss, a cassette that could not be had or a recording that was not"
+    f" used makes it {EXIT_STRICT}, unless the run was interrupted.",
 )
 @click.argument("command", nargs=-1, required=True, metavar="-- COMMAND...")
 @mode

@@ -185,8 +185,8 @@ replaying = together(
     setting(
         "--strict",
         is_flag=True,
-        help=f"Exit {EXIT_STRICT} after a miss or a refused request, or where a recording was not"
-        " used.",
+        help=f"Exit {EXIT_STRICT} after a miss, for a cassette that could not be had, or where a"
+        " recording was not used.",
     ),
 )
 cassette = setting(

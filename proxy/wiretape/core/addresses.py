@@ -80,7 +80,12 @@ def parse_upstream(text: str) -> str:
 
 def redact_user_info(url: str) -> str:
     """A base URL as it may be shown and written: with `REDACTED` for a user and password."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # somebody's variable can hold anything
+        scheme, separator, rest = url.partition("://")
+        _, at, host = rest.rpartition("@")
+        return f"{scheme}{separator}{REDACTED}@{host}" if at else url
     _, at, host = parts.netloc.rpartition("@")
     return urlunsplit(parts._replace(netloc=f"{REDACTED}@{host}")) if at else url
 
@@ -124,14 +129,24 @@ def names_listener(url: str, listen: Address) -> bool:
     port = parts.port or SCHEME_PORTS.get(parts.scheme, 0)
     if listen.port == 0 or port != listen.port or parts.hostname is None:
         return False
-    if parts.hostname == listen.host:
+    host = parts.hostname
+    if host == listen.host:
         return True
-    return is_loopback(parts.hostname) and (is_loopback(listen.host) or is_any(listen.host))
+    if is_any(listen.host):
+        return is_loopback(host) and (not is_address(host) or same_family(host, listen.host))
+    # Of two addresses one would have been the other.
+    both = is_address(host) and is_address(listen.host)
+    return not both and is_loopback(host) and is_loopback(listen.host)
 
 
 def is_any(host: str) -> bool:
     """Whether a listening host stands for every interface."""
     return host in {"", "0.0.0.0", "::"}  # noqa: S104  compared, never bound
+
+
+def same_family(host: str, listening: str) -> bool:
+    """Whether who listens at an address can be reached at another one, as far as IPv4 and 6 go."""
+    return not listening or (":" in host) == (":" in listening)
 
 
 def is_loopback(host: str) -> bool:

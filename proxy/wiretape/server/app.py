@@ -29,6 +29,7 @@ from wiretape.server.viewing import Viewing
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from wiretape.core.addresses import Address
     from wiretape.core.model import Headers
     from wiretape.server.downstream import Downstream
     from wiretape.server.replayer import Replayer
@@ -74,8 +75,8 @@ class App:
             )
             self._forwarder = Forwarder(self._upstream)
 
-    def avoid(self, is_own: Callable[[str, int], bool]) -> None:
-        """Forward to nobody at an address of which this says that the proxy listens there."""
+    def avoid(self, is_own: Callable[[Address, Address], bool]) -> None:
+        """Forward to nobody by a connection of which this says that it leads to the proxy."""
         if self._upstream is not None:
             self._upstream.avoid(is_own)
 
@@ -140,7 +141,7 @@ class App:
         target = self._access.target(request.target)
         where = route(target, request.fields.get(CASSETTE_HEADER))
         asked = where.target
-        if asked == "/" and self.settings.only_views:
+        if asked.partition("?")[0] == "/" and self.settings.only_views:
             asked = CONTROL_PREFIX[:-1]  # which leads to the page
         control = _is_control(asked)
         foreign = self._access.page_refusal(request, asked, control=control)

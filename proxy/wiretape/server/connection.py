@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 from aiohttp.http import HttpProcessingError, HttpResponseParser
 
+from wiretape.core.addresses import Address
 from wiretape.server.clock import monotonic_ns
 from wiretape.server.exchange import UNTAKEN_LIMIT_BYTES, Exchange
 from wiretape.server.framing import LAST_CHUNK, Framing
@@ -75,10 +76,12 @@ class UpstreamConnection(asyncio.Protocol):
         self._writable: asyncio.Future[None] | None = None
 
     @property
-    def peer(self) -> tuple[str, int] | None:
-        """The address that it is connected to, and the port there."""
-        name = None if self._transport is None else self._transport.get_extra_info("peername")
-        return tuple(name[:2]) if name else None
+    def ends(self) -> tuple[Address, Address] | None:
+        """Its own address, and the one that it is connected to."""
+        if self._transport is None:
+            return None
+        names = [self._transport.get_extra_info(each) for each in ("sockname", "peername")]
+        return (Address(*names[0][:2]), Address(*names[1][:2])) if all(names) else None
 
     def begin(self, request: bytes, *, skip_body: bool) -> Exchange:
         """Send a request that is wholly in these bytes; its response comes into the exchange."""

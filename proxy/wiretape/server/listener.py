@@ -10,13 +10,14 @@ import os
 import socket
 from typing import TYPE_CHECKING
 
-from wiretape.core.addresses import is_any
+from wiretape.core.addresses import is_any, is_loopback, same_family
 from wiretape.server.client import ClientConnection
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
 
+    from wiretape.core.addresses import Address
     from wiretape.server.client import Handle
 
 _log = logging.getLogger(__name__)
@@ -72,12 +73,18 @@ class Listener:
         own_port: int = self._sockets[0].getsockname()[1]
         return own_port
 
-    def takes(self, host: str, port: int) -> bool:
-        """Whether it is this listener that takes connections to an address."""
+    def takes(self, here: Address, there: Address) -> bool:
+        """Whether it is this listener that has taken a connection from one address to another.
+
+        Where it listens on all of this machine's addresses, the system has chosen the address that
+        it goes to as the one that it comes from, but for loopback ones.
+        """
+        host = there.host.removeprefix("::ffff:")  # IPv4, in IPv6's notation
+        to_itself = here.host == there.host or (is_loopback(here.host) and is_loopback(host))
         for each in self._sockets:
             own_host, own_port = each.getsockname()[:2]
-            if own_port == port and (":" in own_host) == (":" in host):
-                return own_host == host or (is_any(own_host) and _is_here(host))
+            if own_port == there.port and same_family(host, own_host):
+                return own_host == host or (is_any(own_host) and to_itself)
         return False
 
     def idle(self) -> list[tuple[ClientConnection, object]]:
@@ -166,14 +173,3 @@ class Listener:
                 os.strerror(error.errno or 0).lower(),
                 hint,
             )
-
-
-def _is_here(host: str) -> bool:
-    """Whether an address is one of this machine's: those alone can be bound."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind((host, 0))
-        except OSError:
-            return False
-    return True

@@ -23,6 +23,7 @@ _LONGEST_CHARACTERS = 200
 # What the parser quotes is a line's bytes as Python writes them, at the end.
 _QUOTED = re.compile(r"(?<=\s)b?(['\"])(.*)\1$")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?=(?: |\\t)*:)")
+_INSIDE = re.compile("header|chunk")  # the quotation begins inside a field's value, or a body
 _FIRST_WORD = re.compile(r"[^\s?]{1,40}")
 _BLANKS = re.compile(rb"^([^\s:]+)[ \t]+:", re.MULTILINE)
 _LENGTH = re.compile(rb"content-length:", re.IGNORECASE)
@@ -67,15 +68,17 @@ def mended(head: bytes) -> bytes:
 def complaint(error: HttpProcessingError) -> str:
     """What is wrong, on one line: the parser points with a second one at what it quotes.
 
-    Any field's value may be a secret, and a target's query. So of a field its name is told, and of
-    what is none the first word.
+    Any field's value may be a secret, a target's query and what a body holds. So of a field its
+    name is told, of a body nothing, and of what is neither the first word.
     """
     text = " ".join(error.message.rstrip("\n ^").split())
+    if "://" in text:  # it is the target, with nothing said of it
+        return "bad request target"
     quoted = _QUOTED.search(text)
     if quoted is not None:
         text = text[: quoted.start()]
         told = _NAME.match(quoted[2])
-        if told is None and "header" not in text:  # where it is the rest of a field's value
+        if told is None and not _INSIDE.search(text):
             told = _FIRST_WORD.match(quoted[2])
         text = f"{text}{told[0]}" if told else text.rstrip(": ")
     return _SECRETS.redact_text(text[:_LONGEST_CHARACTERS])

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
 
+    from wiretape.core.addresses import Address
     from wiretape.server.exchange import Exchange
 
 # Shorter than servers keep theirs, for a request must not meet one that is about to be closed:
@@ -35,7 +36,8 @@ class Pool:
         tls: how to check an https upstream's certificate; None for an http one.
 
     Attributes:
-        is_own: whether it is this process that listens at an address.
+        is_own: whether it is this process that is at the other end, too, of a connection from the
+            one address to the other.
     """
 
     def __init__(self, base_url: str, timeout_s: float, tls: ssl.SSLContext | None) -> None:
@@ -43,7 +45,7 @@ class Pool:
         self._host = parts.hostname or ""
         self._is_address = is_address(self._host)
         self._port = parts.port or SCHEME_PORTS[parts.scheme]
-        self.is_own: Callable[[str, int], bool] = lambda _host, _port: False
+        self.is_own: Callable[[Address, Address], bool] = lambda _here, _there: False
         self._timeout_s = timeout_s
         self._tls = tls
         self._tunnel = tunnel_to(self._host, self._port) if tls else None
@@ -93,8 +95,8 @@ class Pool:
                     self._new, self._host, self._port, ssl=self._tls, **more
                 )
         self._all.add(connection)
-        peer = connection.peer
-        if peer is not None and self.is_own(*peer):  # each request would come back as another
+        ends = connection.ends
+        if ends is not None and self.is_own(*ends):  # each request would come back as another
             connection.abort()
             raise OSError("it is this proxy itself; say where the model is with --upstream")
         return connection

@@ -50,7 +50,7 @@ class Summary:
         written: the cassettes that were finished.
         errors: one line each: recordings that could not be finished.
         refused: one line each: cassettes that were asked for and could not be had, or not be named.
-        failed: what a strict run must not have: a miss, an unused recording, a refused request.
+        failed: what a strict run must not have: a miss, an unused recording, one of `refused`.
     """
 
     reports: tuple[dict[str, Any], ...]

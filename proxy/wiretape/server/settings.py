@@ -56,7 +56,7 @@ class Settings:
         order: in which order overlapping answers replay.
         order_timeout_s: how long the order may wait for a request that does not come.
         grace_s: how long a shutdown waits for what is in flight.
-        strict: a miss, a refused request or an unused recording is a failure of the whole session.
+        strict: a miss, a cassette that cannot be had or an unused recording is a failure of all.
         only_views: nobody asks a model here, so that `/` leads to the viewer's page.
         keeps_unanswered: write a cassette, also in another's place, if no upstream ever answered.
         record_command: what records the default session's cassette again, for messages; None

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Callable
 
+    from wiretape.core.addresses import Address
     from wiretape.server.connection import UpstreamConnection
     from wiretape.server.exchange import Exchange
 
@@ -116,8 +117,8 @@ class Upstream:
             raise self._no_head(exchange)
         return exchange
 
-    def avoid(self, is_own: Callable[[str, int], bool]) -> None:
-        """Call nobody at an address of which this says that the caller itself is there."""
+    def avoid(self, is_own: Callable[[Address, Address], bool]) -> None:
+        """Call nobody by a connection of which this says that it leads to the caller itself."""
         self._pool.is_own = is_own
 
     async def close(self) -> None:

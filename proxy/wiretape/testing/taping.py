@@ -209,6 +209,13 @@ def _background(config: pytest.Config) -> Background:
     return background
 
 
+def _ini(config: pytest.Config, name: str) -> Any:
+    try:
+        return config.getini(name)
+    except (ValueError, pytest.UsageError) as error:
+        raise UsageError(f"{name} in the ini file: {error}") from None
+
+
 def wishes_of(item: pytest.Item) -> Wishes:
     """What is in force for a test.
 
@@ -219,7 +226,7 @@ def wishes_of(item: pytest.Item) -> Wishes:
     marks = [(mark.args, mark.kwargs) for mark in item.iter_markers("wiretape")]
     flags = {name: config.getoption(f"wiretape_{name}") for name in ("mode", "upstream", "order")}
     variables, configured = of_commands(os.environ, _configured(item))
-    ini = {name: config.getini(f"wiretape_{name}") for name in _INI}
+    ini = {name: _ini(config, f"wiretape_{name}") for name in _INI}
     return gather(
         marks,
         [

@@ -115,6 +115,12 @@ def test_an_upstream_that_is_the_proxy_itself_is_noticed():
     assert not names_listener("http://127.0.0.1:11434", here)
     assert not names_listener("http://elsewhere:11435", here)
     assert not names_listener("http://127.0.0.1:80", Address("127.0.0.1", 0))
+    assert not names_listener("http://127.0.0.2:11435", here)
+    assert not names_listener("http://[::1]:11435", here)
+    assert names_listener("http://127.0.0.2:11435", Address("0.0.0.0", 11435))  # noqa: S104  compared
+    assert not names_listener("http://[::1]:11435", Address("0.0.0.0", 11435))  # noqa: S104  as above
+    assert names_listener("http://[::1]:11435", Address("", 11435))
+    assert names_listener("http://localhost:11435", Address("::1", 11435))
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST.", "a.localhost", "127.0.0.5", "::1"])
@@ -175,6 +181,8 @@ def test_what_names_no_host_cannot_be_allowed(text: str):
         ("https://user:@host:8443", "https://REDACTED@host:8443"),
         ('http://user:pa"ss99999@[::1]:1', "http://REDACTED@[::1]:1"),
         ("http://user:a@b@host", "http://REDACTED@host"),
+        ("http://[::1/v1", "http://[::1/v1"),
+        ("http://user:a[b@host", "http://REDACTED@host"),
     ],
 )
 def test_what_a_url_says_of_its_user_is_not_shown(url: str, shown: str):
