@@ -87,7 +87,7 @@ def test_an_unused_recording_exits_3_whatever_the_command_does(folder: Path):
     failed = run(folder, *options, "sh", "-c", "exit 7")
     assert failed.returncode == 3
     assert "the command's own status was 7" in failed.stderr
-    interrupted = run(folder, *options, "sh", "-c", "kill -INT $PPID; sleep 20")
+    interrupted = run(folder, *options, "sh", "-c", "kill -INT $PPID; sleep 2")
     assert interrupted.returncode == 130
 
 
