@@ -50,8 +50,8 @@ class Verdict:
 
     @property
     def text(self) -> str:
-        """All of it, for a terminal: what a cassette holds must not control it."""
-        return printable("\n".join((*self.broken, *self.missed, *self.unreached, *self.unused)))
+        """All of it."""
+        return "\n".join((*self.broken, *self.missed, *self.unreached, *self.unused))
 
 
 def verdict(
@@ -62,7 +62,7 @@ def verdict(
     allow_no_requests: bool,
     seen_from: Path,
 ) -> Verdict:
-    """Judge what came of a test's sessions.
+    """Judge what came of a test's sessions, in words for a terminal.
 
     Args:
         summary: of the application that served the test.
@@ -76,22 +76,29 @@ def verdict(
     reached = summary.refused or summary.errors or any(map(_reached, reports))
     unreached = not reached and not allow_no_requests
     return Verdict(
-        tuple(f"wiretape: {text}" for text in summary.errors),
-        (
-            *(f"wiretape: {text}" for text in summary.refused),
-            *(
-                _missed(each, _holder(each, seen_from))
-                for each in reports
-                if each["misses"] or each["missed_before"]
-            ),
+        _printable(f"wiretape: {text}" for text in summary.errors),
+        _printable(
+            (
+                *(f"wiretape: {text}" for text in summary.refused),
+                *(
+                    _missed(each, _holder(each, seen_from))
+                    for each in reports
+                    if each["misses"] or each["missed_before"]
+                ),
+            )
         ),
         (_UNREACHED,) if unreached else (),
-        tuple(
+        _printable(
             _unused(unused, _holder(each, seen_from), record_command)
             for each in replays
             if not (allow_unused or unreached) and (unused := never_used(each))
         ),
     )
+
+
+def _printable(texts: Iterable[str]) -> tuple[str, ...]:
+    """What a cassette holds must not control the terminal."""
+    return tuple(map(printable, texts))
 
 
 def kept(written: Iterable[Path], replace_command: str, seen_from: Path) -> tuple[str, ...]:

@@ -73,6 +73,8 @@ def test_what_a_cassette_holds_does_not_control_the_terminal():
     said = judge(report(misses=[{"text": "no match; recorded: GET /\x1b[31m\u202e"}]))
 
     assert said.text.endswith(r"recorded: GET /\x1b[31m\u202e")
+    (missed,) = said.missed  # as the plugin puts it together
+    assert missed.endswith(r"recorded: GET /\x1b[31m\u202e")
 
 
 def test_a_miss_is_told_with_what_the_order_waited_for():
