@@ -97,14 +97,17 @@ def chunk_text(number: int, at_us: int, data: bytes, part: bool = False) -> str:
                     f"- {{chunk: {number}, at: {at_us // 1000000}.{at_us % 1000000:06d}"
                     f", sse: '{text}'}}\n"
                 )
-    tail = ", part: true" if part else ""
-    return f"- {{chunk: {number}, at: {seconds_scalar(at_us)}, {_chunk_form(data)}{tail}}}\n"
+    return _chunk_line(number, at_us, _chunk_form(data), part)
 
 
 def coded_chunk_text(number: int, at_us: int, data: bytes, part: bool = False) -> str:  # noqa: FBT001, FBT002 # as above
     """The same in base64, whatever the bytes: as long as any others' of that number."""
+    return _chunk_line(number, at_us, _base64_form(data), part)
+
+
+def _chunk_line(number: int, at_us: int, form: str, part: bool) -> str:  # noqa: FBT001 # as in Chunk
     tail = ", part: true" if part else ""
-    return f"- {{chunk: {number}, at: {seconds_scalar(at_us)}, {_base64_form(data)}{tail}}}\n"
+    return f"- {{chunk: {number}, at: {seconds_scalar(at_us)}, {form}{tail}}}\n"
 
 
 def chunks_text(number: int, at_us: int, pieces: Sequence[tuple[bytes, bool]]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from wiretape.cassette.library import SUFFIX, cassette_path, find_cassettes
 from wiretape.errors import CassetteNotFoundError, UsageError
 
+# Other dots are a name's own, as in gpt-4.1.
 _SUFFIXES_OF_PATHS = frozenset({SUFFIX, ".yml", ".part"})
 _ALIKE = 3
 

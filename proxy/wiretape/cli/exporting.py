@@ -147,11 +147,8 @@ def _writing(outputs: list[Path]) -> Iterator[IO[bytes]]:
         return
     path = outputs[0]
     if path.exists() and not path.is_file():  # a device or a pipe, which nothing must replace
-        try:
-            with path.open("wb") as file:
-                yield file
-        except OSError as error:
-            raise UsageError(f"cannot write {path}: {error.strerror or error}") from None
+        with _telling(path), path.open("wb") as file:
+            yield file
         return
     with _replacing(path) as part, part.open("wb") as file:
         yield file
@@ -165,22 +162,28 @@ def _replacing(path: Path) -> Iterator[Path]:
         UsageError: nothing can be written there.
     """
     path = Path(os.path.realpath(path))
-    try:
+    with _telling(path):
         if path.exists() and not path.is_file():
             raise UsageError(f"cannot write {path}: not a regular file")
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from None
     os.close(descriptor)
     part = Path(name)
     try:
-        yield part
-        part.chmod(0o666 & ~_umask())
-        part.replace(path)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror or error}") from None
+        with _telling(path):
+            yield part
+            part.chmod(0o666 & ~_umask())
+            part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    """Turn what writing fails with into one line."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror or error}") from None
 
 
 def _umask() -> int:

@@ -37,7 +37,6 @@ _SOURCES: dict[ParameterSource, Source] = {
     ParameterSource.ENVIRONMENT: "environment",
     ParameterSource.DEFAULT_MAP: "pyproject",
 }
-# Other dots are a name's own, as in gpt-4.1.
 _LOG_LEVEL, _LOG_FORMAT = "wiretape.log_level", "wiretape.log_format"
 
 
@@ -130,6 +129,17 @@ def together(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
         return command
 
     return decorate
+
+
+def parse_token(text: str) -> str:
+    """What clients must bring.
+
+    Raises:
+        UsageError: it is empty, as that of a variable that is unset: anybody brings that.
+    """
+    if not text.strip():
+        raise UsageError("an empty token keeps nobody out; leave it away if that is meant")
+    return text
 
 
 class _Directory(click.Path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from wiretape.cassette.cleaning import Leak, clean, leaks_in_text
 from wiretape.cassette.library import PART_SUFFIX, SUFFIX, find_abandoned
 from wiretape.cassette.loader import load, loads, read_bytes
 from wiretape.cassette.partfile import is_held
+from wiretape.cassette.recover import recover_command
 from wiretape.cli import EXIT_FAILED
 from wiretape.cli import options as shared
 from wiretape.cli.arguments import cassette_file, found_or_missing
@@ -104,8 +104,7 @@ def _left(path: Path) -> list[dict[str, Any]]:
     """What is to be said of a recording that nobody goes on with."""
     if not path.name.endswith(PART_SUFFIX) or is_held(path):
         return []
-    command = shlex.join(["wiretape", "recover", str(path)])
-    text = f"left by a recording that did not end; finish it with: {command}"
+    text = f"left by a recording that did not end; finish it with: {recover_command(path)}"
     return [{"kind": "torn", "interaction": None, "text": text}]
 
 

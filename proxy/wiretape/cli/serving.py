@@ -44,17 +44,6 @@ def _parse_order(text: str) -> Order:
     return Order.parse(text, drawn_seed=random.SystemRandom().randrange(_SEEDS))
 
 
-def parse_token(text: str) -> str:
-    """What clients must bring.
-
-    Raises:
-        UsageError: it is empty, as that of a variable that is unset: anybody brings that.
-    """
-    if not text.strip():
-        raise UsageError("an empty token keeps nobody out; leave it away if that is meant")
-    return text
-
-
 grace = setting(
     "--grace",
     type=Parsed("SECONDS", parse_seconds),
@@ -93,7 +82,7 @@ _serving = together(
     ),
     setting(
         "--token",
-        type=Parsed("TOKEN", parse_token),
+        type=Parsed("TOKEN", shared.parse_token),
         default=None,
         help="What clients must bring: in Wiretape-Token, as their API key, or as /~TOKEN in the"
         " base URL. Better said in WIRETAPE_TOKEN.",

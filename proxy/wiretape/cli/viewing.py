@@ -13,7 +13,6 @@ from wiretape.cli import options as shared
 from wiretape.cli.arguments import cassette_file, check_directory, given_path
 from wiretape.cli.logs import say
 from wiretape.cli.options import Configured, Parsed, setting
-from wiretape.cli.serving import parse_token
 from wiretape.core.addresses import parse_allowed_host, parse_listen
 from wiretape.core.model import Mode
 from wiretape.core.routing import CONTROL_PREFIX
@@ -49,7 +48,7 @@ _SIDE_BY_SIDE = 2
 )
 @setting(
     "--token",
-    type=Parsed("TOKEN", parse_token),
+    type=Parsed("TOKEN", shared.parse_token),
     default=None,
     help="What the browser must bring, as /~TOKEN before the path. Better said in WIRETAPE_TOKEN.",
 )
