@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ from loads import CHUNKS_BESIDE_EVENTS, FailedRunError, Meter
 from recordings import Recorded, write_cassette
 from systems import HERE, PATH, Bench, Server, ask, free_port, wiretape
 
+_SESSION = "replay"
+_CASSETTE = f"{_SESSION}.yaml"
 _STREAMS = 32
 _EVENTS = 198  # 200 chunks
 _PACED_STREAMS = 100
@@ -19,21 +23,77 @@ _PACED_GAP_US = 13_370
 _PACED_SPREAD_US = 1_000_000
 
 
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A cassette and who asks for it, how often.
+
+    Attributes:
+        name: as in results.
+        recorded: what is in the cassette.
+        streams: connections.
+        each: requests on each of them.
+        speed: as the command has it.
+    """
+
+    name: str
+    recorded: Recorded
+    streams: int
+    each: int
+    speed: str
+
+    @property
+    def load(self) -> list[str]:
+        """For the client's command line."""
+        given = {
+            "streams": self.streams,
+            "requests": self.each,
+            "n": self.recorded.events,
+            "gap-us": self.recorded.gap_us,
+            "spread-us": self.recorded.spread_us,
+            "replay": 1,
+        }
+        return [word for name, value in given.items() for word in (f"--{name}", str(value))]
+
+    @property
+    def chunks(self) -> int:
+        """Of each answer."""
+        return self.recorded.events + CHUNKS_BESIDE_EVENTS
+
+
+def apart(each: int) -> Replay:
+    """At once, `each` answers of 200 chunks on each of 32 connections; none of them overlap."""
+    return Replay("apart", Recorded(_STREAMS * each, _EVENTS), _STREAMS, each, "instant")
+
+
+def overlapping(each: int) -> Replay:
+    """The same, of answers of which 32 overlap."""
+    recorded = Recorded(_STREAMS * each, _EVENTS, at_once=_STREAMS)
+    return Replay("overlapping", recorded, _STREAMS, each, "instant")
+
+
+def at_pace(events: int) -> Replay:
+    """At the recorded speed, 100 streams."""
+    recorded = Recorded(
+        *(_PACED_STREAMS, events, _PACED_GAP_US),
+        at_once=_PACED_STREAMS,
+        spread_us=_PACED_SPREAD_US,
+    )
+    return Replay("paced", recorded, _PACED_STREAMS, 1, "original")
+
+
 def instant(bench: Bench, meter: Meter, *, rounds: int, each: int) -> list[dict[str, Any]]:
-    """32 connections, `each` answers of 200 chunks on each; with and without overlap.
+    """As fast as it goes, with and without overlap.
 
     Those that did not overlap also by the least that aiohttp can do.
     """
     runs: list[dict[str, Any]] = []
-    for name, at_once in (("apart", 1), ("overlapping", _STREAMS)):
-        recorded = Recorded(_STREAMS * each, _EVENTS, at_once=at_once)
-        load = _load(_STREAMS, recorded, "--requests", str(each))
-        cassette = _written(bench, name, recorded)
+    for replay in (apart(each), overlapping(each)):
         with contextlib.ExitStack() as stack:
-            servers = {name: stack.enter_context(_replaying(bench, cassette, "instant"))}
-            if at_once == 1:
-                servers["aiohttp"] = stack.enter_context(_answering(bench, cassette))
-            runs += _measured(meter, servers, recorded, rounds, load)
+            server = stack.enter_context(replaying(bench, replay))
+            servers = {replay.name: server}
+            if replay.name == "apart":
+                servers["aiohttp"] = stack.enter_context(_answering(bench, _cassette(server)))
+            runs += _measured(meter, servers, replay, rounds)
     return runs
 
 
@@ -42,35 +102,26 @@ def paced(bench: Bench, meter: Meter, *, rounds: int, events: int) -> list[dict[
 
     The same by a program in C on the same processor: what the machine itself allows.
     """
-    recorded = Recorded(
-        *(_PACED_STREAMS, events, _PACED_GAP_US),
-        at_once=_PACED_STREAMS,
-        spread_us=_PACED_SPREAD_US,
-    )
-    load = _load(_PACED_STREAMS, recorded, "--spread-us", str(_PACED_SPREAD_US))
-    with (
-        _replaying(bench, _written(bench, "paced", recorded), "original") as replaying,
-        _in_c(bench) as in_c,
-    ):
-        return _measured(meter, {"paced": replaying, "paced-in-c": in_c}, recorded, rounds, load)
+    replay = at_pace(events)
+    with replaying(bench, replay) as server, _in_c(bench) as in_c:
+        return _measured(meter, {replay.name: server, "paced-in-c": in_c}, replay, rounds)
 
 
-def _load(streams: int, recorded: Recorded, *more: str) -> list[str]:
-    given = {"streams": streams, "n": recorded.events, "gap-us": recorded.gap_us, "replay": 1}
-    return [*(word for name, value in given.items() for word in (f"--{name}", str(value))), *more]
-
-
-def _written(bench: Bench, name: str, recorded: Recorded) -> Path:
-    return write_cassette(bench.place(f"replay-{name}") / f"{name}.yaml", recorded)
-
-
-def _replaying(bench: Bench, cassette: Path, speed: str) -> AbstractContextManager[Server]:
-    port = free_port()
+def replaying(
+    bench: Bench, replay: Replay, wrapped: Callable[[list[str]], list[str]] = list
+) -> AbstractContextManager[Server]:
+    """wiretape with the cassette, its command as `wrapped` has it."""
+    place, port = bench.place(f"replay-{replay.name}"), free_port()
+    cassette = write_cassette(place / _CASSETTE, replay.recorded)
     command = [
-        *wiretape("replay", str(cassette), "--speed", speed, "--log-level", "error"),
+        *wiretape("replay", str(cassette), "--speed", replay.speed, "--log-level", "error"),
         *("--listen", f"127.0.0.1:{port}"),
     ]
-    return bench.process(command, cassette.parent, port)
+    return bench.process(wrapped(command), place, port)
+
+
+def _cassette(server: Server) -> Path:
+    return server.place / _CASSETTE
 
 
 def _answering(bench: Bench, cassette: Path) -> AbstractContextManager[Server]:
@@ -86,21 +137,21 @@ def _in_c(bench: Bench) -> AbstractContextManager[Server]:
 
 
 def _measured(
-    meter: Meter, servers: dict[str, Server], recorded: Recorded, rounds: int, load: list[str]
+    meter: Meter, servers: dict[str, Server], replay: Replay, rounds: int
 ) -> list[dict[str, Any]]:
     runs = []
     for index in range(rounds + 1):
         for name, server in servers.items():
-            result = meter.client(server, PATH, load)
-            ask(server, "POST", f"/_wiretape/sessions/{name}/rewind")
+            result = meter.client(server, PATH, replay.load)
+            ask(server, "POST", f"/_wiretape/sessions/{_SESSION}/rewind")
             if index:  # the first one warms up
-                figures = _figures(result, recorded.events)
+                figures = _figures(result, replay.chunks)
                 runs.append({"replay": name, "round": index, **figures, "raw": result})
     return runs
 
 
-def _figures(result: dict[str, Any], events: int) -> dict[str, float]:
-    chunks = result["answers"] * (events + CHUNKS_BESIDE_EVENTS)
+def _figures(result: dict[str, Any], chunks_each: int) -> dict[str, float]:
+    chunks = result["answers"] * chunks_each
     if result["odd_chunks"] or result["http_chunks"] != chunks:
         raise FailedRunError("the replay changed chunk boundaries")
     return {

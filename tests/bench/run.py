@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import growth
+import profiling
 import replays
 import starting
 from chart import Bars, Curve, draw
@@ -32,7 +33,7 @@ from machine import Pinning, Quietness, allow_many_files, description
 from reporting import Runs, systems_table, table
 from systems import SYSTEMS, Bench
 
-PARTS = ("side-by-side", "replay", "start", "growth")
+PARTS = ("side-by-side", "replay", "start", "growth", "profile")
 
 
 def side_by_side(bench: Bench, meter: Meter, plan: Plan, names: list[str]) -> list[dict[str, Any]]:
@@ -94,8 +95,11 @@ def measure(
         for name, points in grown(bench, meter, quick=quick):
             results["growth"][name] = points
 
+    def profile() -> None:
+        results["profile"] = profiling.profiles(bench, meter, (QUICK if quick else FULL).loads)
+
     # What one part found is told even where another fails.
-    for part, run in zip(PARTS, (sides, replay, start, grow), strict=True):
+    for part, run in zip(PARTS, (sides, replay, start, grow, profile), strict=True):
         if part in parts:
             _say(part)
             try:
@@ -133,7 +137,10 @@ def report(results: dict[str, Any], bench: Bench, noise: Quietness) -> str:
     failures = results.get("failures", {})
     parts += [f"FAILED: {part}: {reason}." for part, reason in failures.items()]
     found = [goal for goal in goals(runs, results) if goal.value is not None]
-    parts.append(table(["goal", "found", "wanted", ""], [goal.row() for goal in found]))
+    if found:
+        parts.append(table(["goal", "found", "wanted", ""], [goal.row() for goal in found]))
+    if "profile" in results:
+        parts.append(profiling.text(results["profile"]))
     return "\n\n".join(parts) + "\n"
 
 
