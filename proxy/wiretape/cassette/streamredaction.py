@@ -6,42 +6,27 @@ written before a secret showed itself is given back to be written again, exactly
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from wiretape.cassette.deltas import deltas, is_streamed, may_be_streamed
 from wiretape.cassette.jsontext import breaks_off_in_escape, end_of_text, quotes
 from wiretape.cassette.logprobs import may_hold_tokens
 from wiretape.cassette.secrets import CONTEXT_BYTES
-from wiretape.cassette.tokens import TokenLane, tokens_are_plain
-from wiretape.cassette.watched import Lane, Written
+from wiretape.cassette.tokens import TokenLane
+from wiretape.cassette.watched import Lane, Safe, Written
 
 if TYPE_CHECKING:
     import re
     from collections.abc import Sequence
 
     from wiretape.cassette.secrets import Secrets
-
-    Pieces = Sequence[tuple[bytes, bool]]
+    from wiretape.cassette.watched import Pieces
 
 _RAW = b""
 _TOKENS = b'"token'  # no name of a member begins so
 _LONGEST_KEY_BYTES = 32
 _LONGEST_BETWEEN_BYTES = 4096
 _FEW = 3
-
-
-class Safe(NamedTuple):
-    """How chunks are to be written.
-
-    Attributes:
-        pieces: in place of those given.
-        watched: those of them that may have to be written again, by their index.
-        again: earlier ones that are to be written again.
-    """
-
-    pieces: Pieces
-    watched: Sequence[tuple[int, Written]]
-    again: Sequence[Written]
 
 
 class StreamRedactor:
@@ -102,7 +87,7 @@ class StreamRedactor:
         index, few = 0, _FEW
         while index < len(pieces):
             rest = pieces[index:] if index else pieces
-            count = self._take_some_alike(rest)
+            count = self._take_all_alike(rest) or self._take_some_alike(rest)
             if not count:
                 count, few = min(few, len(rest)), few * _FEW
                 if not self._take_plain(_joined(rest[:count])):
@@ -138,6 +123,40 @@ class StreamRedactor:
             return False
         self._passed = data if len(data) >= CONTEXT_BYTES else self._passed[-CONTEXT_BYTES:] + data
         return True
+
+    def _take_all_alike(self, pieces: Pieces) -> int:
+        """Take many chunks that `take_alike` would take, one after the other.
+
+        Where the first one goes on in what broke off, it is taken by itself; the last one may break
+        off, and is left then.
+
+        Returns:
+            How many were taken.
+        """
+        lane = self._alike
+        if lane is None or len(pieces) < _FEW:
+            return 0
+        whole = pieces[0][0].startswith(self._lead) and pieces[0][0].endswith(self._after)
+        first = 0 if whole and not self._open else self._take_some_alike(pieces[:1])
+        if self._open:
+            return first
+        rest = pieces[first : len(pieces) - pieces[-1][1]]
+        text = self._alike_text(rest)
+        if text is None:  # a stream ends in a few events of other kinds
+            rest = rest[:-_FEW]
+            text = self._alike_text(rest)
+        if text is None or b'"' in text or b"\\" in text or not lane.add_if_plain(text):
+            return first
+        self._pass(_joined(rest))
+        return first + len(rest)
+
+    def _alike_text(self, pieces: Pieces) -> bytes | None:
+        """The text of some chunks that differ from the last one in nothing else; else None."""
+        lead, after = self._lead, self._after
+        texts = [data[len(lead) : len(data) - len(after)] for data, _ in pieces]
+        # To put them together again takes less than to look at the ends of each.
+        whole = lead + (after + lead).join(texts) + after
+        return b"".join(texts) if pieces and whole == _joined(pieces) else None
 
     def _take_some_alike(self, pieces: Pieces) -> int:
         """Take chunks that differ from those before in one text alone, if that is no secret.
@@ -302,7 +321,8 @@ class StreamRedactor:
             last = texts[-1]
             key, end = last[1], last.end()
             if len(texts) > 1 and texts[-2][1] == key:
-                between = event[texts[-2].end() : last.start(2)]
+                between = _between(event, texts[-2:])
+                self._between = _between(event, texts[-3:-1]) or self._between
             elif ended == key:
                 between = event[start : last.start(2)]
             elif len(texts) == 1 and self._after_key == key and not ended:
@@ -354,35 +374,13 @@ class StreamRedactor:
         self._tokens.skip(self._unread)
 
 
-def none_in(secrets: Secrets, content_type: str, pieces: Pieces) -> bool:
-    """Whether it is plain that a whole body holds nothing like a secret.
-
-    Most answers that are not streamed come whole, and then there is nothing to be remembered.
-
-    Args:
-        secrets: what to look for.
-        content_type: the body's.
-        pieces: its chunks, as (bytes, part), from the first to the last.
-    """
-    suspect = secrets.suspect
-    if suspect is None:
-        return False
-    data = _joined(pieces)
-    if suspect(data) is not None:
-        return False
-    if not tokens_are_plain(secrets, data):
-        return False
-    texts = deltas(data, 0, 0) if may_be_streamed(content_type) else []
-    if len(texts) < 2:  # noqa: PLR2004  one text stands in the bytes as it is
-        return True
-    grown: dict[bytes, bytes] = {}
-    for match in texts:
-        grown[match[1]] = grown.get(match[1], b"") + match[2]
-    return all(suspect(text) is None for text in grown.values())
-
-
 def _joined(pieces: Pieces) -> bytes:
     return pieces[0][0] if len(pieces) == 1 else b"".join([data for data, _ in pieces])
+
+
+def _between(event: bytes, texts: Sequence[re.Match[bytes]]) -> bytes:
+    """What stands between two texts; nothing if there is but one."""
+    return event[texts[0].end() : texts[-1].start(2)] if len(texts) > 1 else b""
 
 
 def _cut(pieces: Pieces, least: int, most: int) -> tuple[int, int]:

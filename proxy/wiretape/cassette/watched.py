@@ -10,15 +10,17 @@ import itertools
 import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wiretape.cassette.escapes import ESCAPE_BYTES
 from wiretape.cassette.secrets import CONTEXT_BYTES, Found, stand_in
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Container, Iterator, Sequence
 
     from wiretape.cassette.secrets import Secrets
+
+    Pieces = Sequence[tuple[bytes, bool]]
 
 WATCHED_BYTES = 512
 """How far a secret may stretch before it can be told from other text."""
@@ -78,6 +80,20 @@ class Written:
         if self._changed is None:
             self._changed = bytearray(self.data)
         self._changed[offset : offset + len(content)] = content
+
+
+class Safe(NamedTuple):
+    """How chunks are to be written.
+
+    Attributes:
+        pieces: in place of those given.
+        watched: those of them that may have to be written again, by their index.
+        again: earlier ones that are to be written again.
+    """
+
+    pieces: Pieces
+    watched: Sequence[tuple[int, Written]]
+    again: Sequence[Written]
 
 
 @dataclass(eq=False, slots=True)

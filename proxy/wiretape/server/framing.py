@@ -24,6 +24,7 @@ NO_BODY_STATUSES = frozenset({101, 204, 304})
 """The final responses without a body, whatever their heads say."""
 
 _MOST_DIGITS = 18
+_MANY = 8
 
 
 class Framing(enum.Enum):
@@ -177,6 +178,7 @@ class BodyDecoder:
     def _feed_chunks(self, data: bytes, position: int) -> int:
         """Decode chunks that came whole, as nearly every one does, up to one that did not."""
         append, find, starts = self.batch.pieces.append, data.find, data.startswith
+        alone = True
         while (line_end := find(b"\r\n", position)) >= 0:
             line = data[position:line_end]
             size = _SIZES.get(line)
@@ -192,10 +194,31 @@ class BodyDecoder:
                 return start
             append((data[start:end], False))
             position = end + 2
+            if alone and len(data) - position > size * _MANY:
+                alone = False
+                position = self._feed_many(data, position)
         self._line = data[position:]
         if len(self._line) > _LINE_LIMIT_BYTES:
             raise _BrokenAtError("a chunk's size line is too long", position)
         return position
+
+    def _feed_many(self, data: bytes, position: int) -> int:
+        """Decode many chunks at once, if all that came whole are small and without a CRLF.
+
+        Returns:
+            Where the last of them ends; the same position if some are otherwise.
+        """
+        parts = data[position:].split(b"\r\n")
+        count = (len(parts) - 1) // 2
+        sizes, chunks = parts[: 2 * count : 2], parts[1 : 2 * count : 2]
+        if chunks and not chunks[-1]:  # the last chunk, which ends the body
+            sizes.pop()
+            chunks.pop()
+        lengths = [len(chunk) for chunk in chunks]
+        if [_SIZES.get(size) for size in sizes] != lengths or 0 in lengths:
+            return position
+        self.batch.pieces += [(chunk, False) for chunk in chunks]
+        return position + sum(lengths) + sum(map(len, sizes)) + 4 * len(chunks)
 
     def _feed_chunk_data(self, data: bytes, position: int) -> int:
         """Decode what has come of the rest of a chunk."""

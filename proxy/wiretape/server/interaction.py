@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from wiretape.analysis.endings import stream_finished
 from wiretape.analysis.media import is_ndjson
-from wiretape.cassette.streamredaction import Safe, none_in
-from wiretape.cassette.watched import Place
+from wiretape.cassette.watched import Place, Safe
+from wiretape.cassette.wholebody import none_in
 from wiretape.cassette.writer import (
     chunk_text,
     chunks_text,
@@ -25,8 +25,8 @@ from wiretape.core.model import Outcome, header
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wiretape.cassette.streamredaction import Pieces, StreamRedactor
-    from wiretape.cassette.watched import Written
+    from wiretape.cassette.streamredaction import StreamRedactor
+    from wiretape.cassette.watched import Pieces, Written
     from wiretape.core.model import Body, Headers
     from wiretape.server.recorder import Recorder
 

@@ -11,8 +11,9 @@ import pytest
 from support.logprobs import DIALECTS, spelt, whole_answer
 from support.planted import PLANTED, grep
 from wiretape.cassette.secrets import Secrets
-from wiretape.cassette.streamredaction import StreamRedactor, none_in
+from wiretape.cassette.streamredaction import StreamRedactor
 from wiretape.cassette.tokens import redact_tokens
+from wiretape.cassette.wholebody import none_in
 
 from .test_streamredaction import STREAM, Journal, cut
 

@@ -10,8 +10,9 @@ import pytest
 
 from support.planted import ENCODERS, PLANTED, grep
 from wiretape.cassette.secrets import Secrets
-from wiretape.cassette.streamredaction import StreamRedactor, none_in
+from wiretape.cassette.streamredaction import StreamRedactor
 from wiretape.cassette.watched import Written
+from wiretape.cassette.wholebody import none_in
 from wiretape.cassette.writer import chunk_text
 
 if TYPE_CHECKING:
@@ -338,6 +339,45 @@ def test_the_quick_ways_write_what_looking_at_each_chunk_writes(seed: int):
         careful.write(wire[:size])
         assert quick.chunks == careful.chunks
         wire = wire[size:]
+    assert quick.redactor.kinds == careful.redactor.kinds
+
+
+def in_long_reads(events: list[bytes], dice: random.Random) -> list[list[bytes]]:
+    """Events as long reads bring them, each of which may begin and end inside of one."""
+    reads: list[list[bytes]] = []
+    torn = b""
+    while events:
+        size = dice.randint(1, 30)
+        read, events = [torn, *events[:size]] if torn else events[:size], events[size:]
+        torn = b""
+        if events and dice.random() < 0.7:
+            place = dice.randrange(1, len(events[0]))
+            read, torn, events = [*read, events[0][:place]], events[0][place:], events[1:]
+        reads.append(read)
+    return reads + [[torn]] * bool(torn)
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_long_reads_of_events_alike_are_written_as_each_by_itself(seed: int):
+    dice = random.Random(seed)
+    spell = dice.choice([named, escaped, lambda _, text: native(text)])
+    events = [spell("text", dice.choice(["word ", "a ", "1.5 ", ", "])) for _ in range(90)]
+    for _ in range(dice.randint(0, 3)):
+        hidden = dice.choice([text for text, _ in PLANTED.values()])
+        beside = dice.choice(["", '","arguments":"', "\\"])  # in which a text ends, or goes on
+        odd = [
+            spell("text", "@").replace(b"@", f"{beside}{piece}".encode())
+            for piece in cut(json.dumps(hidden)[1:-1], dice, dice.choice([3, 40, 1000]))
+        ]
+        place = dice.randrange(len(events))
+        events[place:place] = dice.choice([odd, odd, [dice.choice(STRAY)]])
+    quick, careful = (Journal(kind(SECRETS, STREAM)) for kind in (StreamRedactor, Careful))
+    whole = set(events)
+    for read in in_long_reads(events, dice):
+        torn = read[-1] not in whole
+        quick.write(read, last_is_part=torn)
+        careful.write(read, last_is_part=torn)
+        assert quick.chunks == careful.chunks
     assert quick.redactor.kinds == careful.redactor.kinds
 
 

@@ -24,7 +24,8 @@ from support.logprobs import (
 from support.planted import PLANTED, grep
 from wiretape.cassette.redaction import Redactor
 from wiretape.cassette.secrets import Secrets
-from wiretape.cassette.streamredaction import StreamRedactor, none_in
+from wiretape.cassette.streamredaction import StreamRedactor
+from wiretape.cassette.wholebody import none_in
 from wiretape.core.model import Body
 
 from .test_streamredaction import SECRETS, STREAM, Careful, Journal, cut

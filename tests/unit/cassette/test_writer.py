@@ -135,7 +135,14 @@ def test_chunks_together_are_written_as_each_by_itself(pieces: list[tuple[bytes,
 
 @pytest.mark.parametrize("byte", range(256))
 def test_no_byte_is_taken_for_plain_that_is_not(byte: int):
-    pieces = [(b"data: %c\n\n" % byte, False), (b"data: it's\n\n", False)]
+    pieces = [(b"data: %c\n\n" % byte, False), *[(b"data: it's\n\n", False)] * 3]
+    each = [chunk_text(1, 0, data, part) for data, part in pieces]
+    assert chunks_text(1, 0, pieces) == "".join(each)
+
+
+@pytest.mark.parametrize("torn", range(5))
+def test_a_part_among_plain_events_is_told(torn: int):
+    pieces = [(b"data: it's\n\n", index == torn) for index in range(5)]
     each = [chunk_text(1, 0, data, part) for data, part in pieces]
     assert chunks_text(1, 0, pieces) == "".join(each)
 

@@ -5,6 +5,11 @@ from hypothesis import strategies as st
 from wiretape.server.framing import BodyDecoder, Framing, FramingError, encode_pieces
 
 chunk_lists = st.lists(st.binary(min_size=1, max_size=40), max_size=8)
+# As many as are decoded at once, some of which cannot be.
+many_chunks = st.lists(
+    st.sampled_from([b"a", b"data: x\n\n"] * 8 + [b"\r\n", b"b\r", b"0\r\n\r\n", b"c" * 2050]),
+    max_size=80,
+)
 
 
 @st.composite
@@ -25,11 +30,16 @@ def whole(pieces: list[tuple[bytes, bool]]) -> list[bytes]:
     return chunks
 
 
-@given(st.data(), chunk_lists, st.sampled_from([b"", b"X-Trailer: 1\r\n", b"A: 1\r\nB: 2\r\n"]))
+@given(
+    st.data(),
+    chunk_lists | many_chunks,
+    st.sampled_from([b"%x", b"%x", b"%X;ext=1", b"%03x"]),
+    st.sampled_from([b"", b"X-Trailer: 1\r\n", b"A: 1\r\nB: 2\r\n"]),
+)
 def test_chunks_come_out_however_the_reads_fall(
-    data: st.DataObject, chunks: list[bytes], trailer: bytes
+    data: st.DataObject, chunks: list[bytes], size: bytes, trailer: bytes
 ):
-    wire = b"".join(b"%X;ext=1\r\n%b\r\n" % (len(each), each) for each in chunks)
+    wire = b"".join(size % len(each) + b"\r\n%b\r\n" % each for each in chunks)
     decoder = BodyDecoder(Framing.CHUNKED)
     pieces: list[tuple[bytes, bool]] = []
     seen = b""
@@ -41,6 +51,30 @@ def test_chunks_come_out_however_the_reads_fall(
     assert decoder.complete
     assert whole(pieces) == chunks
     assert seen == wire
+
+
+MANY = [b"data: %d\n\n" % number for number in range(12)]
+MANY_ON_THE_WIRE = b"".join(b"%x\r\n%b\r\n" % (len(each), each) for each in MANY)
+
+
+@pytest.mark.parametrize("cut", range(len(MANY_ON_THE_WIRE) + 6))
+def test_many_chunks_come_out_wherever_a_read_ends(cut: int):
+    wire = MANY_ON_THE_WIRE + b"0\r\n\r\n"
+    decoder = BodyDecoder(Framing.CHUNKED)
+    decoder.feed(wire[:cut])
+    decoder.feed(wire[cut:])
+    assert decoder.complete
+    assert not decoder.excess
+    assert whole(decoder.batch.pieces) == MANY
+    assert b"".join(decoder.batch.wire) == MANY_ON_THE_WIRE
+
+
+def test_many_chunks_after_the_last_one_are_none_of_the_body():
+    decoder = BodyDecoder(Framing.CHUNKED)
+    decoder.feed(MANY_ON_THE_WIRE + b"0\r\n\r\n" + MANY_ON_THE_WIRE)
+    assert decoder.complete
+    assert decoder.excess
+    assert [data for data, _ in decoder.batch.pieces] == MANY
 
 
 @given(st.data(), chunk_lists)
