@@ -83,6 +83,8 @@ async def test_view_asks_for_its_token():
         assert (await ask(viewing.url, "GET", f"{prefix}/_wiretape/cassettes")).status == 200
         moved = await ask(viewing.url, "GET", f"{prefix}/_wiretape")
         assert moved.header("Location") == "_wiretape/"
+        moved = await ask(viewing.url, "GET", prefix)
+        assert moved.header("Location") == "~open%20sesame/_wiretape/"
         await viewing.stop()
     assert f"the page is {viewing.url}/~TOKEN/_wiretape/" in viewing.said
     assert "sesame" not in viewing.said

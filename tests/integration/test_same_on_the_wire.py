@@ -15,6 +15,7 @@ from support.upstream import (
     SSE_HEAD,
     Gate,
     Script,
+    Step,
     chunk,
     head,
     scripted_upstream,
@@ -260,3 +261,29 @@ async def test_http_1_0_clients_get_the_bytes_until_close(proxy: Proxy):
     assert answer.header("Transfer-Encoding") is None
     assert answer.body == EVENT * 2
     assert answer.ending == "complete"
+
+
+@pytest.mark.parametrize(
+    "torn", [[CLOSE], [b"ff\r\ndata: ", CLOSE], [b"zz\r\n"]], ids=["closed", "inside", "broken"]
+)
+async def test_http_1_0_clients_do_not_take_what_broke_off_for_whole(
+    proxy: Proxy, torn: list[Step]
+):
+    async def asked(url: str) -> Answer:
+        connection = await connect(url)
+        connection.writer.write(b"GET /v1/models HTTP/1.0\r\n\r\n")
+        await connection.head()
+        answer = await connection.rest()
+        connection.close()
+        return answer
+
+    async with (
+        scripted_upstream([SSE_HEAD, chunk(EVENT), *torn]) as upstream,
+        proxy("record", upstream=upstream.url, cassette="torn") as recording,
+    ):
+        live = await asked(recording.url)
+    async with proxy("replay", cassette="torn") as replaying:
+        replayed = await asked(replaying.url)
+    assert live.ending == replayed.ending == "reset"
+    assert live.body.startswith(EVENT)
+    assert live.body == replayed.body

@@ -132,6 +132,14 @@ class Downstream:
         """Whether the body goes out in chunked coding."""
         return self._framing is Framing.CHUNKED
 
+    @property
+    def whole_by_closing(self) -> bool:
+        """Whether a client takes the body for whole when the connection is closed.
+
+        So it does in HTTP/1.0, which has no chunks.
+        """
+        return self._framing is Framing.UNTIL_CLOSE
+
     def write(self, data: bytes) -> None:
         """Send bytes: at once as far as the socket takes them, the rest as it drains."""
         self.began = True

@@ -173,8 +173,10 @@ class Relay:
 
 
 async def end(outcome: Outcome, downstream: Downstream) -> None:
-    """End the client's connection as the upstream's ended."""
-    if outcome is Outcome.UPSTREAM_RESET:
+    """End the client's connection as the upstream's ended, or so that it is told of that end."""
+    if outcome is Outcome.COMPLETE:
+        return
+    if outcome is Outcome.UPSTREAM_RESET or downstream.whole_by_closing:
         await downstream.reset()
-    elif outcome is not Outcome.COMPLETE:
+    else:
         downstream.cut()

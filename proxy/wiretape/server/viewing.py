@@ -50,9 +50,11 @@ class Viewing:
     async def answer(self, request: Request, target: str) -> Answer | None:
         """The answer to a GET; None if the target is none of the viewer's."""
         if target == CONTROL_PREFIX[:-1]:
-            # The page's own links are relative, and so is this: a prefix may stand before it. It is
-            # not for good, for another program may listen there tomorrow.
-            return Answer.of(307, b"", "text/plain", (("Location", CONTROL_PREFIX[1:]),))
+            # The page's own links are relative, and so is this: a prefix may stand before it, also
+            # as all there is. It is not for good: another program may listen there tomorrow.
+            last = request.target.partition("?")[0].rpartition("/")[2]
+            where = CONTROL_PREFIX[1:] if last in target else f"{last}{CONTROL_PREFIX}"
+            return Answer.of(307, b"", "text/plain", (("Location", where),))
         page = await self._page(target.removeprefix(CONTROL_PREFIX), request)
         if page is None:
             return None
