@@ -12,11 +12,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import replays
-from loads import Load, Meter
+from loads import FailedRunError, Load, Meter
 from reporting import table
-from systems import HERE, PATH, SYSTEMS, Bench, Server, System
+from systems import COMMAND, HERE, PATH, SYSTEMS, Bench, Server, System
 
-_MODULE = ["-m", "wiretape.cli"]
 _TRACE = "trace.json"
 _RECORD = SYSTEMS["wiretape record"]
 _LEAST_SHARE = 0.01
@@ -24,26 +23,26 @@ _LISTED = 6
 
 
 def profiles(bench: Bench, meter: Meter, loads: dict[str, Load]) -> dict[str, Any]:
-    """What each load, and each way to replay, spends its time on: see `_told`, by name."""
+    """What each load, and each way to replay, spends its time on: see `_told`, by name.
+
+    Raises:
+        FailedRunError: an answer was not whole, or there is no trace.
+        FalseRecordingError: wiretape recorded something else than what crossed it.
+    """
     found = {}
     for title, load in loads.items():
         with bench.upstream() as upstream:
             with bench.running(_traced_system(load), upstream) as server:
-                run = meter.run(_RECORD, server, title, load)
-            trace = _trace(server)
-        answers = run["raw"]["answers"]
-        latencies = run["latency_p50_us"], run["latency_p99_us"]
-        found[f"recording, {title}"] = _told(trace, answers, load.chunks, latencies)
+                run = meter.run(_RECORD, server, title, load)["raw"]
+            told = _told(_trace(server), run["answers"], load.chunks)
+        found[f"recording, {title}"] = told | {"latency_us": run["latency_us"]}
     for title, replay in {
         "at once": replays.apart(20),
         "at its pace": replays.at_pace(200),
     }.items():
         with replays.replaying(bench, replay, _traced) as server:
-            result = meter.client(server, PATH, replay.load)
-        error = result["error_us"]
-        latencies = error["p50"], error["p99"]
-        chunks = replay.chunks
-        found[f"replaying, {title}"] = _told(_trace(server), result["answers"], chunks, latencies)
+            run = meter.client(server, PATH, replay.load)
+        found[f"replaying, {title}"] = _told(_trace(server), run["answers"], replay.chunks)
     return found
 
 
@@ -62,28 +61,26 @@ def _traced_system(load: Load) -> System:
 
 def _traced(command: list[str], warmups: int = 0) -> list[str]:
     """A command of wiretape's with the clock."""
-    python, *module = command[: 1 + len(_MODULE)]
-    assert module == _MODULE
-    script = str(HERE / "traced.py")
-    return [python, script, _TRACE, str(warmups), *command[1 + len(_MODULE) :]]
+    python, arguments = command[0], command[len(COMMAND) :]
+    return [python, str(HERE / "traced.py"), _TRACE, str(warmups), *arguments]
 
 
 def _trace(server: Server) -> dict[str, Any]:
     """What it found, once it has ended."""
-    trace: dict[str, Any] = json.loads((server.place / _TRACE).read_text())
+    try:
+        trace: dict[str, Any] = json.loads((server.place / _TRACE).read_text())
+    except FileNotFoundError:
+        raise FailedRunError("wiretape did not end in time to tell its trace") from None
     return trace
 
 
-def _told(
-    trace: dict[str, Any], answers: int, chunks_each: int, latencies_us: tuple[float, float]
-) -> dict[str, Any]:
-    """What a trace comes to, in microseconds.
+def _told(trace: dict[str, Any], answers: int, chunks_each: int) -> dict[str, Any]:
+    """What a trace comes to, in microseconds, the closing of the session in it.
 
     Returns:
-        `answers` and all their `chunks`; `latencies_us`, p50 and p99, as the client saw them;
-        `steps`: how often each was called and what it took, by name; `turns` of the event loop,
-        likewise; `loop_us`: what of the turns was no step's; `long_turns`: how many, and what each
-        step took in all of them.
+        `answers` and all their `chunks`; `steps`: how often each was called and what it took, by
+        name; `turns` of the event loop, likewise; `loop_us`: what of the turns was no step's;
+        `long_turns`: how many, and what each step took in all of them.
     """
     steps = {name: sorted(taken) for name, taken in trace["steps_ns"].items()}
     turns = sorted(trace["turns_ns"])
@@ -94,7 +91,6 @@ def _told(
     return {
         "answers": answers,
         "chunks": answers * chunks_each,
-        "latencies_us": latencies_us,
         "steps": {name: _summed(taken) for name, taken in steps.items()},
         "turns": _summed(turns),
         "loop_us": (sum(turns) - sum(map(sum, steps.values()))) / 1e3,
@@ -106,19 +102,21 @@ def _summed(ordered_ns: Sequence[int]) -> dict[str, float]:
     return {
         "count": len(ordered_ns),
         "all_us": sum(ordered_ns) / 1e3,
-        "p50_us": statistics.median(ordered_ns) / 1e3,
-        "p99_us": ordered_ns[len(ordered_ns) * 99 // 100] / 1e3,
+        "p50_us": statistics.median(ordered_ns or [0]) / 1e3,
+        "p99_us": ordered_ns[len(ordered_ns) * 99 // 100] / 1e3 if ordered_ns else 0.0,
     }
 
 
 def _parts(title: str, found: dict[str, Any]) -> Iterable[str]:
     chunks, turns = found["chunks"], found["turns"]
-    p50_us, p99_us = found["latencies_us"]
-    yield (
+    head = (
         f"Where the time goes, {title}: {found['answers']:,} answers of"
-        f" {chunks // found['answers']:,} chunks; with the clock on each step the client's p50 is"
-        f" {p50_us:,.0f} us, its p99 {p99_us:,.0f} us."
+        f" {chunks // found['answers']:,} chunks, with the clock on each step"
     )
+    if "latency_us" in found:
+        latency = found["latency_us"]
+        head += f"; latency p50 {latency['p50']:,.0f} us, p99 {latency['p99']:,.0f} us"
+    yield f"{head}."
     loop = {"count": turns["count"], "all_us": found["loop_us"]}
     steps = {**found["steps"], "asyncio: the loop itself": loop}
     by_size = sorted(steps.items(), key=lambda step: -step[1]["all_us"])

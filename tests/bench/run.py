@@ -188,7 +188,7 @@ def picture(results: dict[str, Any], note: str) -> str:
 def main() -> None:
     """Read the command line, measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("--quick", action="store_true", help="under a minute, and rougher")
+    parser.add_argument("--quick", action="store_true", help="some two minutes, and rougher")
     parser.add_argument("--systems", help=f"some of: {', '.join(SYSTEMS)}")
     parser.add_argument("--only", help=f"some of: {', '.join(PARTS)}")
     parser.add_argument("--out", type=Path, default=Path("bench-results"))

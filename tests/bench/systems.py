@@ -20,6 +20,7 @@ from machine import Pinning
 
 HERE = Path(__file__).parent
 PATH = "/v1/chat/completions"
+COMMAND = (sys.executable, "-m", "wiretape.cli")
 _READY_S = 120.0  # a cassette of 100,000 interactions is read first
 _NGINX = """
 daemon off; worker_processes 1; pid {place}/nginx.pid; error_log stderr crit;
@@ -81,7 +82,7 @@ class System:
 
 def wiretape(*arguments: str) -> list[str]:
     """The command of the wiretape that this Python has."""
-    return [sys.executable, "-m", "wiretape.cli", *arguments]
+    return [*COMMAND, *arguments]
 
 
 def serving(mode: str, place: Path, port: int, upstream: int, *options: str) -> list[str]:

@@ -11,13 +11,13 @@ are in the figures.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import importlib
 import itertools
 import json
 import selectors
 import sys
+import threading
 from array import array
 from asyncio import events
 from collections.abc import Callable
@@ -46,8 +46,10 @@ STEPS = {
     ],
     "redacting an answer's head": ["wiretape.cassette.redaction:Redactor.headers"],
     "framing and passing on": ["wiretape.server.connection:UpstreamConnection.data_received"],
-    "redaction's look at chunks": [
-        "wiretape.cassette.streamredaction:StreamRedactor.take_alike",
+    "redaction's look at one more alike": [
+        "wiretape.cassette.streamredaction:StreamRedactor.take_alike"
+    ],
+    "redaction's look at others": [
         "wiretape.cassette.streamredaction:StreamRedactor.take",
         "wiretape.server.interaction:none_in",
     ],
@@ -70,9 +72,10 @@ TASK_STEPS, CALLBACKS, LOOP = "requests' tasks", "other callbacks", "asyncio: th
 
 
 class Trace:
-    """What the steps of one thread took, and the turns of its event loop."""
+    """What the steps of the main thread took, and the turns of its event loop."""
 
     def __init__(self) -> None:
+        self._thread = threading.get_ident()
         names = [*STEPS, TASK_STEPS, CALLBACKS]
         self._taken_ns = {name: array("q") for name in names}
         self._sums_ns = dict.fromkeys(names, 0)
@@ -88,6 +91,8 @@ class Trace:
 
         @functools.wraps(function)
         def timed(*args: Any, **kwargs: Any) -> Any:
+            if threading.get_ident() != self._thread:
+                return function(*args, **kwargs)
             around, self._inner_ns = self._inner_ns, 0
             began = perf_counter_ns()
             try:
@@ -182,10 +187,10 @@ def main(place: Path, warmups: int, arguments: list[str]) -> None:
     """Run wiretape and write the trace, whatever ends it."""
     trace = Trace()
     install(trace, warmups)
-    sys.argv = ["wiretape", *arguments]
-    with contextlib.suppress(SystemExit):
-        cli.main()
-    place.write_text(json.dumps(trace.to_json()))
+    try:
+        cli.main(arguments)
+    finally:
+        place.write_text(json.dumps(trace.to_json()))
 
 
 if __name__ == "__main__":

@@ -171,6 +171,28 @@ async def test_an_upstream_that_falls_silent_in_a_stream_is_cut_off(bench: Bench
     assert await bench.outcome() is Outcome.UPSTREAM_TIMEOUT
 
 
+@QUICK
+async def test_a_body_that_closing_would_make_whole_ends_in_a_reset(bench: Bench):
+    bench.next([head("200 OK", "Connection: close"), b"half", Gate()])
+    answer = await ask(bench.tape.url, "GET", "/large")
+    assert (answer.status, answer.ending, answer.body) == (200, "reset", b"half")
+    assert await bench.outcome() is Outcome.UPSTREAM_TIMEOUT
+
+
+async def test_a_slow_client_gets_all_that_came_before_a_reset(bench: Bench):
+    bench.next(stream(*[chunk(b"data: %b\n\n" % bytes(MIB))] * 3, CLOSE))
+    client = await connect(bench.tape.url)
+    client.writer.transport.pause_reading()
+    client.writer.write(b"GET /large HTTP/1.0\r\n\r\n")
+    await asyncio.sleep(1.5)
+    client.writer.transport.resume_reading()
+    await client.head()
+    answer = await client.rest()
+    assert answer.ending == "reset"
+    assert len(answer.body) > 3 * MIB
+    client.close()
+
+
 @pytest.mark.parametrize("bench", [{"upstream_timeout_s": 20.0}], indirect=True)
 async def test_an_upstream_that_is_slow_but_alive_is_never_cut(clock: Clock, bench: Bench):
     pauses = [Gate() for _ in range(10)]

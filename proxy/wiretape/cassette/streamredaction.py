@@ -84,7 +84,7 @@ class StreamRedactor:
             return self._take_one(pieces)
         looked_at: dict[int, Written] = {}
         touched: list[Written] = []
-        index, few = 0, _FEW
+        index, few = self._take_torn(pieces), _FEW
         while index < len(pieces):
             rest = pieces[index:] if index else pieces
             count = self._take_all_alike(rest) or self._take_some_alike(rest)
@@ -124,37 +124,41 @@ class StreamRedactor:
         self._passed = data if len(data) >= CONTEXT_BYTES else self._passed[-CONTEXT_BYTES:] + data
         return True
 
-    def _take_all_alike(self, pieces: Pieces) -> int:
-        """Take many chunks that `take_alike` would take, one after the other.
+    def _take_torn(self, pieces: Pieces) -> int:
+        """Take the first chunk by itself where it goes on in what broke off; how many were taken."""
+        if self._alike is None or len(pieces) < _FEW:
+            return 0
+        data = pieces[0][0]
+        whole = data.startswith(self._lead) and data.endswith(self._after) and not self._open
+        return 0 if whole else self._take_some_alike(pieces[:1])
 
-        Where the first one goes on in what broke off, it is taken by itself; the last one may break
-        off, and is left then.
+    def _take_all_alike(self, pieces: Pieces) -> int:
+        """Take many chunks, each the last one again but for its text, if that is no secret.
+
+        The last one may break off, and is left then.
 
         Returns:
             How many were taken.
         """
-        lane = self._alike
-        if lane is None or len(pieces) < _FEW:
+        lane, first = self._alike, pieces[0][0]
+        if lane is None or self._open or not first.startswith(self._lead):
             return 0
-        whole = pieces[0][0].startswith(self._lead) and pieces[0][0].endswith(self._after)
-        first = 0 if whole and not self._open else self._take_some_alike(pieces[:1])
-        if self._open:
-            return first
-        rest = pieces[first : len(pieces) - pieces[-1][1]]
-        text = self._alike_text(rest)
+        whole = pieces[:-1] if pieces[-1][1] else pieces
+        text = self._alike_text(whole)
         if text is None:  # a stream ends in a few events of other kinds
-            rest = rest[:-_FEW]
-            text = self._alike_text(rest)
+            whole = whole[:-_FEW]
+            text = self._alike_text(whole)
         if text is None or b'"' in text or b"\\" in text or not lane.add_if_plain(text):
-            return first
-        self._pass(_joined(rest))
-        return first + len(rest)
+            return 0
+        self._pass(_joined(whole))
+        return len(whole)
 
     def _alike_text(self, pieces: Pieces) -> bytes | None:
         """The text of some chunks that differ from the last one in nothing else; else None."""
         lead, after = self._lead, self._after
         texts = [data[len(lead) : len(data) - len(after)] for data, _ in pieces]
-        # To put them together again takes less than to look at the ends of each.
+        # To put them together again takes less than to look at the ends of each. A chunk shorter
+        # than both ends would make the whole longer: where it is the same, all lie in line.
         whole = lead + (after + lead).join(texts) + after
         return b"".join(texts) if pieces and whole == _joined(pieces) else None
 
@@ -322,6 +326,7 @@ class StreamRedactor:
             key, end = last[1], last.end()
             if len(texts) > 1 and texts[-2][1] == key:
                 between = _between(event, texts[-2:])
+                # If it is the same before a text of another kind, it leads to the same kind.
                 self._between = _between(event, texts[-3:-1]) or self._between
             elif ended == key:
                 between = event[start : last.start(2)]

@@ -135,7 +135,8 @@ def _plain_events(number: int, at_us: int, pieces: Sequence[tuple[bytes, bool]])
     """All at once, where each is one event of printable ASCII; None where one is not."""
     contents = [data[6:-2] for data, _ in pieces]
     plain = b"".join(contents)
-    # To put them together again takes less than to look at the ends of each.
+    # To put them together again takes less than to look at the ends of each. A chunk that is too
+    # short would make the whole longer: where it is the same, all lie in line.
     whole = b"data: " + b"\n\ndata: ".join(contents) + b"\n\n"
     if (
         whole != b"".join([data for data, _ in pieces])

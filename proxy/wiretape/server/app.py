@@ -102,7 +102,7 @@ class App:
             await self._turns.wait()
             await self._dispatch(request, downstream)
         except WiretapeError as error:
-            self._refuse(request, downstream, error)
+            await self._refuse(request, downstream, error)
         except ConnectionError:
             downstream.cut()  # the client left while it was written to
         except BodyTimeoutError:
@@ -118,7 +118,7 @@ class App:
             shown = self._redactor.target(self._access.target(request.target))
             _log.exception("%s %s failed", request.method, shown)
             if downstream.began:
-                downstream.cut()
+                await downstream.break_off()
             else:
                 text = "wiretape failed to handle this request; its log says more"
                 answer = error_answer(500, self._shown(request), text, kind="api_error")
@@ -194,7 +194,7 @@ class App:
         code = "wiretape_" + miss.reason.value.replace("-", "_")
         return error_answer(400, incoming.target, text, code=code, extra=extra)
 
-    def _refuse(self, request: Request, downstream: Downstream, error: WiretapeError) -> None:
+    async def _refuse(self, request: Request, downstream: Downstream, error: WiretapeError) -> None:
         raw_target = self._access.target(request.target)
         shown = self._redactor.target(raw_target)
         _log.warning("%s %s refused: %s", request.method, shown, error)
@@ -203,7 +203,7 @@ class App:
         if fails and len(self.refused) < _REFUSED_KEPT:
             self.refused[str(error)] = None
         if downstream.began:
-            downstream.cut()
+            await downstream.break_off()
             return
         extra = _NO_RETRY
         if isinstance(error, CassetteNotFoundError):

@@ -32,8 +32,9 @@ STATUSES_OF_PROXY = {Outcome.UPSTREAM_UNREACHABLE: 502, Outcome.UPSTREAM_TIMEOUT
 """With what the proxy answers in place of an upstream that has not."""
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, for no time: close() sends RST
-_RESET_WAIT_STEP_S = 0.001
-_RESET_WAIT_STEPS = 1000
+_FIRST_STEP_S = 0.001
+_LONGEST_STEP_S = 0.02
+_PATIENCE_S = 60.0
 _SECRETS = Secrets()
 # The coding overrides a length (RFC 9112, section 6.3), also where HTTP/1.0 knows no coding.
 _WITHOUT_LENGTH = frozenset({Framing.CHUNKED, Framing.UNTIL_CLOSE})
@@ -136,7 +137,7 @@ class Downstream:
     def whole_by_closing(self) -> bool:
         """Whether a client takes the body for whole when the connection is closed.
 
-        So it does in HTTP/1.0, which has no chunks.
+        So it does where its upstream framed it so, and in HTTP/1.0, which has no chunks.
         """
         return self._framing is Framing.UNTIL_CLOSE
 
@@ -157,8 +158,18 @@ class Downstream:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.close()
 
+    async def break_off(self) -> None:
+        """End the connection so that the client can tell that the body is not whole."""
+        if self.whole_by_closing:
+            await self.reset()
+        else:
+            self.cut()
+
     async def reset(self) -> None:
-        """Reset the connection, after what was written has reached the client's machine."""
+        """Reset the connection, after what was written has reached the client's machine.
+
+        It waits for a slow client, unless that takes nothing for a minute.
+        """
         self.persists = False
         transport = self._transport
         if transport is None:
@@ -167,12 +178,16 @@ class Downstream:
         if sock is None:
             transport.abort()
             return
-        # A reset overtakes and voids what is still unsent, so wait, for a bounded time, until
-        # nothing is.
-        for _ in range(_RESET_WAIT_STEPS):
-            if transport.is_closing() or not unsent_bytes(transport):
+        # A reset overtakes and voids what is still unsent.
+        step_s, waited_s, before = _FIRST_STEP_S, 0.0, 0
+        while waited_s < _PATIENCE_S and not transport.is_closing():
+            unsent = unsent_bytes(transport)
+            if not unsent:
                 break
-            await asyncio.sleep(_RESET_WAIT_STEP_S)
+            waited_s = waited_s + step_s if unsent == before else 0.0
+            before = unsent
+            await asyncio.sleep(step_s)
+            step_s = min(2 * step_s, _LONGEST_STEP_S)
         if not transport.is_closing():
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         transport.abort()

@@ -178,7 +178,7 @@ class BodyDecoder:
     def _feed_chunks(self, data: bytes, position: int) -> int:
         """Decode chunks that came whole, as nearly every one does, up to one that did not."""
         append, find, starts = self.batch.pieces.append, data.find, data.startswith
-        alone = True
+        untried = True
         while (line_end := find(b"\r\n", position)) >= 0:
             line = data[position:line_end]
             size = _SIZES.get(line)
@@ -192,10 +192,11 @@ class BodyDecoder:
             if not starts(b"\r\n", end):
                 self._remaining = size
                 return start
-            append((data[start:end], False))
+            chunk = data[start:end]
+            append((chunk, False))
             position = end + 2
-            if alone and len(data) - position > size * _MANY:
-                alone = False
+            if untried and len(data) - position > size * _MANY and b"\r\n" not in chunk:
+                untried = False
                 position = self._feed_many(data, position)
         self._line = data[position:]
         if len(self._line) > _LINE_LIMIT_BYTES:

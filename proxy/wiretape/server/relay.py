@@ -173,10 +173,8 @@ class Relay:
 
 
 async def end(outcome: Outcome, downstream: Downstream) -> None:
-    """End the client's connection as the upstream's ended, or so that it is told of that end."""
-    if outcome is Outcome.COMPLETE:
-        return
-    if outcome is Outcome.UPSTREAM_RESET or downstream.whole_by_closing:
+    """End the client's connection as the upstream's ended, or at least not as if it were whole."""
+    if outcome is Outcome.UPSTREAM_RESET:
         await downstream.reset()
-    else:
-        downstream.cut()
+    elif outcome is not Outcome.COMPLETE:
+        await downstream.break_off()

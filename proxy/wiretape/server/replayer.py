@@ -239,7 +239,10 @@ class Replayer:
         """
         interaction = self.interactions[match.key]
         wire = replayed_wire(interaction, downstream, match, target)
-        play = _Play(match.key, downstream, wire, _ending(interaction, downstream))
+        ending = replayed_ending(interaction)
+        if ending is Outcome.UPSTREAM_CLOSED and downstream.whole_by_closing:  # by the head above
+            ending = Outcome.UPSTREAM_RESET
+        play = _Play(match.key, downstream, wire, ending)
         schedule = self._schedule
         handle = schedule.arrive(
             match.key, monotonic_ns(), again=match.repeated, came_ns=downstream.asked_ns
@@ -350,16 +353,8 @@ class Replayer:
             play.changed.set()
 
 
-_LEFT = Outcome.CLIENT_DISCONNECTED
 # A whole answer leaves the connection open; a reset is awaited by the play itself.
 _LEFT_OPEN = {Outcome.COMPLETE, Outcome.UPSTREAM_RESET}
-
-
-def _ending(interaction: Interaction, downstream: Downstream) -> Outcome:
-    """How this client's connection ends: as `relay.end` has it where the upstream broke off."""
-    ending = replayed_ending(interaction)
-    broke_off = ending is Outcome.UPSTREAM_CLOSED and interaction.outcome is not _LEFT
-    return Outcome.UPSTREAM_RESET if broke_off and downstream.whole_by_closing else ending
 
 
 def _tracks(cassettes: Sequence[Cassette], interactions: dict[Key, Interaction]) -> list[Track]:

@@ -53,8 +53,8 @@ class Viewing:
             # The page's own links are relative, and so is this: a prefix may stand before it, also
             # as all there is. It is not for good: another program may listen there tomorrow.
             last = request.target.partition("?")[0].rpartition("/")[2]
-            where = CONTROL_PREFIX[1:] if last in target else f"{last}{CONTROL_PREFIX}"
-            return Answer.of(307, b"", "text/plain", (("Location", where),))
+            before = "" if last in {"", target[1:]} else f"{last}/"
+            return Answer.of(307, b"", "text/plain", (("Location", before + CONTROL_PREFIX[1:]),))
         page = await self._page(target.removeprefix(CONTROL_PREFIX), request)
         if page is None:
             return None

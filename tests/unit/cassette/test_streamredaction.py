@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.planted import ENCODERS, PLANTED, grep
+from wiretape.cassette import streamredaction
 from wiretape.cassette.secrets import Secrets
 from wiretape.cassette.streamredaction import StreamRedactor
 from wiretape.cassette.watched import Written
@@ -16,7 +17,7 @@ from wiretape.cassette.wholebody import none_in
 from wiretape.cassette.writer import chunk_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     Encoder = Callable[..., str]
 
@@ -379,6 +380,37 @@ def test_long_reads_of_events_alike_are_written_as_each_by_itself(seed: int):
         careful.write(read, last_is_part=torn)
         assert quick.chunks == careful.chunks
     assert quick.redactor.kinds == careful.redactor.kinds
+
+
+@pytest.mark.parametrize(
+    "torn",
+    [
+        lambda each: [each[:-2], b"\n\n"],
+        lambda each: [each[:-20], each[-20:]],
+        lambda each: [each, b": ping\n\n"],
+        lambda each: [each[index : index + 1] for index in range(len(each))],
+    ],
+    ids=["before its end", "in its text", "with comments", "in bytes"],
+)
+def test_a_long_read_is_gone_through_a_few_times_however_it_is_torn(
+    torn: Callable[[bytes], list[bytes]], monkeypatch: pytest.MonkeyPatch
+):
+    gone_through = 0
+    joined = streamredaction._joined  # noqa: SLF001  which all ways begin with
+
+    def counted(pieces: Sequence[tuple[bytes, bool]]) -> bytes:
+        nonlocal gone_through
+        gone_through += len(pieces)
+        return joined(pieces)
+
+    monkeypatch.setattr(streamredaction, "_joined", counted)
+    events = [event("word ") for _ in range(300)]
+    pieces = [piece for each in events for piece in torn(each)]
+    journal = Journal(StreamRedactor(SECRETS, STREAM))
+    journal.write(events[:9])
+    journal.write([b"data: ", *pieces])
+    assert journal.chunks[10:] == pieces
+    assert gone_through < 12 * len(pieces)
 
 
 @pytest.mark.parametrize("seed", range(100))
