@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from wiretape.cassette.deltas import deltas, is_streamed, may_be_streamed
 from wiretape.cassette.jsontext import breaks_off_in_escape, end_of_text, quotes
 from wiretape.cassette.logprobs import may_hold_tokens
+from wiretape.cassette.pieces import joined, left_out
 from wiretape.cassette.secrets import CONTEXT_BYTES
 from wiretape.cassette.tokens import TokenLane
 from wiretape.cassette.watched import Lane, Safe, Written
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Sequence
 
+    from wiretape.cassette.pieces import Pieces
     from wiretape.cassette.secrets import Secrets
-    from wiretape.cassette.watched import Pieces
 
 _RAW = b""
 _TOKENS = b'"token'  # no name of a member begins so
@@ -90,7 +91,7 @@ class StreamRedactor:
             count = self._take_all_alike(rest) or self._take_some_alike(rest)
             if not count:
                 count, few = min(few, len(rest)), few * _FEW
-                if not self._take_plain(_joined(rest[:count])):
+                if not self._take_plain(joined(rest[:count])):
                     for number, (data, part) in enumerate(rest[:count], index):
                         chunk = looked_at[number] = Written(data, part)
                         touched += self._look_at(chunk)
@@ -125,7 +126,7 @@ class StreamRedactor:
         return True
 
     def _take_torn(self, pieces: Pieces) -> int:
-        """Take the first chunk by itself where it goes on in what broke off; how many were taken."""
+        """Take the first chunk by itself, where it goes on in what broke off; how many that are."""
         if self._alike is None or len(pieces) < _FEW:
             return 0
         data = pieces[0][0]
@@ -150,7 +151,7 @@ class StreamRedactor:
             text = self._alike_text(whole)
         if text is None or b'"' in text or b"\\" in text or not lane.add_if_plain(text):
             return 0
-        self._pass(_joined(whole))
+        self._pass(joined(whole))
         return len(whole)
 
     def _alike_text(self, pieces: Pieces) -> bytes | None:
@@ -160,7 +161,7 @@ class StreamRedactor:
         # To put them together again takes less than to look at the ends of each. A chunk shorter
         # than both ends would make the whole longer: where it is the same, all lie in line.
         whole = lead + (after + lead).join(texts) + after
-        return b"".join(texts) if pieces and whole == _joined(pieces) else None
+        return b"".join(texts) if pieces and whole == joined(pieces) else None
 
     def _take_some_alike(self, pieces: Pieces) -> int:
         """Take chunks that differ from those before in one text alone, if that is no secret.
@@ -172,12 +173,12 @@ class StreamRedactor:
         if lane is None:
             return 0
         between = self._between
-        data = _joined(pieces)
+        data = joined(pieces)
         if not self._open:
             data = self._after + data
         texts = data.split(between)
         if not self._open and texts.pop(0):
-            return len(pieces) * self._take_between(data, _joined(pieces))
+            return len(pieces) * self._take_between(data, joined(pieces))
         escaped = self._escaped and len(texts) == 1
         last = texts.pop()
         end = end_of_text(last, escaped=escaped)
@@ -186,7 +187,7 @@ class StreamRedactor:
             last = last[:end]
         else:
             # The last text is followed by something else, which is for others to look at.
-            count, kept = _cut(pieces, len(last), len(last) + len(between))
+            count, kept = left_out(pieces, len(last), len(last) + len(between))
             after, last = between[: len(between) - kept], b""
         text = b"".join(texts)
         # A quote in one of the texts would be the end of it, too.
@@ -195,7 +196,7 @@ class StreamRedactor:
         text += last
         if not lane.add_if_plain(text):
             return 0
-        self._pass(_joined(pieces[:count]))
+        self._pass(joined(pieces[:count]))
         self._open = _RAW if after else self._after_key
         self._escaped = not after and breaks_off_in_escape(last, escaped=escaped)
         self._after, self._lead = after, between[len(after) :]
@@ -379,25 +380,6 @@ class StreamRedactor:
         self._tokens.skip(self._unread)
 
 
-def _joined(pieces: Pieces) -> bytes:
-    return pieces[0][0] if len(pieces) == 1 else b"".join([data for data, _ in pieces])
-
-
 def _between(event: bytes, texts: Sequence[re.Match[bytes]]) -> bytes:
     """What stands between two texts; nothing if there is but one."""
     return event[texts[0].end() : texts[-1].start(2)] if len(texts) > 1 else b""
-
-
-def _cut(pieces: Pieces, least: int, most: int) -> tuple[int, int]:
-    """Leave out as few of the last chunks as have a number of bytes.
-
-    Returns:
-        How many are left, and how many bytes more than the least were left out; 0 chunks if these
-        would be more than the most.
-    """
-    size = 0
-    for count in range(len(pieces) - 1, 0, -1):
-        size += len(pieces[count][0])
-        if size >= least:
-            return (count, size - least) if size <= most else (0, 0)
-    return 0, 0

@@ -18,9 +18,8 @@ from wiretape.cassette.secrets import CONTEXT_BYTES, Found, stand_in
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
 
+    from wiretape.cassette.pieces import Pieces
     from wiretape.cassette.secrets import Secrets
-
-    Pieces = Sequence[tuple[bytes, bool]]
 
 WATCHED_BYTES = 512
 """How far a secret may stretch before it can be told from other text."""

@@ -8,15 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wiretape.cassette.deltas import deltas, may_be_streamed
+from wiretape.cassette.pieces import joined
 from wiretape.cassette.tokens import tokens_are_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from wiretape.cassette.pieces import Pieces
     from wiretape.cassette.secrets import Secrets
 
 
-def none_in(secrets: Secrets, content_type: str, pieces: Sequence[tuple[bytes, bool]]) -> bool:
+def none_in(secrets: Secrets, content_type: str, pieces: Pieces) -> bool:
     """Whether it is plain that a whole body holds nothing like a secret.
 
     Most answers that are not streamed come whole, and then there is nothing to be remembered.
@@ -29,7 +29,7 @@ def none_in(secrets: Secrets, content_type: str, pieces: Sequence[tuple[bytes, b
     suspect = secrets.suspect
     if suspect is None:
         return False
-    data = b"".join([data for data, _ in pieces])
+    data = joined(pieces)
     if suspect(data) is not None:
         return False
     if not tokens_are_plain(secrets, data):

@@ -25,8 +25,9 @@ from wiretape.core.model import Outcome, header
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from wiretape.cassette.pieces import Pieces
     from wiretape.cassette.streamredaction import StreamRedactor
-    from wiretape.cassette.watched import Pieces, Written
+    from wiretape.cassette.watched import Written
     from wiretape.core.model import Body, Headers
     from wiretape.server.recorder import Recorder
 

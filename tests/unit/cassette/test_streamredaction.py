@@ -396,14 +396,14 @@ def test_a_long_read_is_gone_through_a_few_times_however_it_is_torn(
     torn: Callable[[bytes], list[bytes]], monkeypatch: pytest.MonkeyPatch
 ):
     gone_through = 0
-    joined = streamredaction._joined  # noqa: SLF001  which all ways begin with
+    joined = streamredaction.joined  # which all ways begin with
 
     def counted(pieces: Sequence[tuple[bytes, bool]]) -> bytes:
         nonlocal gone_through
         gone_through += len(pieces)
         return joined(pieces)
 
-    monkeypatch.setattr(streamredaction, "_joined", counted)
+    monkeypatch.setattr(streamredaction, "joined", counted)
     events = [event("word ") for _ in range(300)]
     pieces = [piece for each in events for piece in torn(each)]
     journal = Journal(StreamRedactor(SECRETS, STREAM))
