@@ -42,6 +42,10 @@ class Alarm:
         self._loop = asyncio.get_running_loop()
         self._handle: asyncio.TimerHandle | None = None
         self._set_for_ns: int | None = None
+        # Of its own, and made once: each event of a replay at its pace sets it.
+        self._time = _Itimerspec()
+        self._time_at = ctypes.byref(self._time)
+        self._value = self._time.value
         self._descriptor = _open_timer()
         if self._descriptor is not None:
             try:
@@ -55,8 +59,12 @@ class Alarm:
             return
         self._set_for_ns = at_ns
         if self._descriptor is not None:
+            assert _libc is not None  # noqa: S101  it opened the timer
             # Zero would disarm the timer, so what is due at 0 rings a nanosecond later.
-            _arm(self._descriptor, 0 if at_ns is None else max(at_ns, 1))
+            due_ns = 0 if at_ns is None else max(at_ns, 1)
+            value = self._value
+            value.seconds, value.nanoseconds = divmod(due_ns, _NS_PER_S)
+            _libc.timerfd_settime(self._descriptor, _TFD_TIMER_ABSTIME, self._time_at, None)
             return
         if self._handle is not None:
             self._handle.cancel()
@@ -99,9 +107,3 @@ def _open_timer() -> int | None:
         return None
     descriptor: int = _libc.timerfd_create(_CLOCK_MONOTONIC, _TFD_FLAGS)
     return descriptor if descriptor >= 0 else None
-
-
-def _arm(descriptor: int, at_ns: int) -> None:
-    assert _libc is not None  # noqa: S101  it opened the timer
-    timer = _Itimerspec(_Timespec(0, 0), _Timespec(*divmod(at_ns, _NS_PER_S)))
-    _libc.timerfd_settime(descriptor, _TFD_TIMER_ABSTIME, ctypes.byref(timer), None)
