@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 import statistics
+import subprocess
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import replays
 from loads import FailedRunError, Load, Meter
+from recordings import Recorded, write_cassette
 from reporting import table
 from systems import COMMAND, HERE, PATH, SYSTEMS, Bench, Server, System
 
@@ -46,9 +49,37 @@ def profiles(bench: Bench, meter: Meter, loads: dict[str, Load]) -> dict[str, An
     return found
 
 
+def openings(bench: Bench) -> dict[str, list[tuple[str, str, float]]]:
+    """What reading cassettes spends its time on: functions, calls and seconds, by what is read."""
+    found = {}
+    for title, cassettes, recorded in (
+        ("one cassette of 20,000 chunks", 1, Recorded(100, 198)),
+        ("2,000 cassettes of 10 chunks", 2000, Recorded(1, 8)),
+    ):
+        place = bench.place("opened")
+        for index in range(cassettes):
+            write_cassette(place / f"{index:05d}.yaml", recorded, first=index)
+        command = [*bench.pinning.for_proxy(), sys.executable, str(HERE / "opened.py"), str(place)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise FailedRunError(done.stderr)
+        found[title] = json.loads(done.stdout)
+    return found
+
+
 def text(found: dict[str, Any]) -> str:
     """The profiles in Markdown."""
     return "\n\n".join(part for title, each in found.items() for part in _parts(title, each))
+
+
+def openings_text(found: dict[str, list[tuple[str, str, float]]]) -> str:
+    """The same of openings."""
+    parts = []
+    for title, functions in found.items():
+        parts.append(f"Where the time goes, opening {title}, under Python's profiler:")
+        rows = [(name, str(calls), f"{spent_s:.3f}") for name, calls, spent_s in functions]
+        parts.append(table(["function", "calls", "seconds in itself"], rows))
+    return "\n\n".join(parts)
 
 
 def _traced_system(load: Load) -> System:

@@ -96,6 +96,7 @@ def measure(
             results["growth"][name] = points
 
     def profile() -> None:
+        results["openings"] = profiling.openings(bench)
         results["profile"] = profiling.profiles(bench, meter, (QUICK if quick else FULL).loads)
 
     # What one part found is told even where another fails.
@@ -141,6 +142,8 @@ def report(results: dict[str, Any], bench: Bench, noise: Quietness) -> str:
         parts.append(table(["goal", "found", "wanted", ""], [goal.row() for goal in found]))
     if "profile" in results:
         parts.append(profiling.text(results["profile"]))
+    if "openings" in results:
+        parts.append(profiling.openings_text(results["openings"]))
     return "\n\n".join(parts) + "\n"
 
 
