@@ -15,14 +15,17 @@ from typing import Any
 
 import replays
 from loads import FailedRunError, Load, Meter
-from recordings import Recorded, write_cassette
+from recordings import write_cassette
 from reporting import table
+from starting import BIG, write_library
 from systems import COMMAND, HERE, PATH, SYSTEMS, Bench, Server, System
+from traced import LOOP
 
 _TRACE = "trace.json"
 _RECORD = SYSTEMS["wiretape record"]
 _LEAST_SHARE = 0.01
 _LISTED = 6
+_CASSETTES = 2000
 
 
 def profiles(bench: Bench, meter: Meter, loads: dict[str, Load]) -> dict[str, Any]:
@@ -51,14 +54,14 @@ def profiles(bench: Bench, meter: Meter, loads: dict[str, Load]) -> dict[str, An
 
 def openings(bench: Bench) -> dict[str, list[tuple[str, str, float]]]:
     """What reading cassettes spends its time on: functions, calls and seconds, by what is read."""
+    one = bench.place("opened")
+    write_cassette(one / "big.yaml", BIG)
+    many = write_library(bench, _CASSETTES)
     found = {}
-    for title, cassettes, recorded in (
-        ("one cassette of 20,000 chunks", 1, Recorded(100, 198)),
-        ("2,000 cassettes of 10 chunks", 2000, Recorded(1, 8)),
+    for title, place in (
+        ("one cassette of 20,000 chunks", one),
+        (f"{_CASSETTES:,} cassettes of 10 chunks", many),
     ):
-        place = bench.place("opened")
-        for index in range(cassettes):
-            write_cassette(place / f"{index:05d}.yaml", recorded, first=index)
         command = [*bench.pinning.for_proxy(), sys.executable, str(HERE / "opened.py"), str(place)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -149,7 +152,7 @@ def _parts(title: str, found: dict[str, Any]) -> Iterable[str]:
         head += f"; latency p50 {latency['p50']:,.0f} us, p99 {latency['p99']:,.0f} us"
     yield f"{head}."
     loop = {"count": turns["count"], "all_us": found["loop_us"]}
-    steps = {**found["steps"], "asyncio: the loop itself": loop}
+    steps = {**found["steps"], LOOP: loop}
     by_size = sorted(steps.items(), key=lambda step: -step[1]["all_us"])
     least_us = _LEAST_SHARE * turns["all_us"]
     lines = [_line(name, each, chunks) for name, each in by_size if each["all_us"] > least_us]

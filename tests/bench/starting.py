@@ -15,6 +15,9 @@ from machine import Pinning
 from recordings import Recorded, edited_by_hand, write_cassette
 from systems import PATH, Bench, Server, ask, free_port, serving, wiretape
 
+BIG = Recorded(100, 198)
+"""A cassette of 20,000 chunks."""
+
 _OPEN = """
 import json, sys, time
 from pathlib import Path
@@ -79,7 +82,7 @@ def idle_memory(bench: Bench) -> dict[str, float]:
 def opening(bench: Bench, times: int) -> dict[str, Any]:
     """Seconds to load a 20,000-chunk cassette, and to have it ready for replay."""
     place = bench.place("opening")
-    cassette = write_cassette(place / "big.yaml", Recorded(100, 198))
+    cassette = write_cassette(place / "big.yaml", BIG)
     edited = edited_by_hand(cassette, place / "edited.yaml")
     result: dict[str, Any] = {"chunks": 20_000, "mb": cassette.stat().st_size / 1e6}
     for name, path in (("as recorded", cassette), ("reindented", edited)):
@@ -95,11 +98,17 @@ def opening(bench: Bench, times: int) -> dict[str, Any]:
     return result
 
 
-def library(bench: Bench, cassettes: int) -> dict[str, float]:
-    """Seconds from the start of a replay of a whole directory to its first answer."""
+def write_library(bench: Bench, cassettes: int) -> Path:
+    """A directory of so many small cassettes, each of which answers another request."""
     place = bench.place("library")
     for index in range(cassettes):
         write_cassette(place / f"{index:05d}.yaml", Recorded(1, 8), first=index)
+    return place
+
+
+def library(bench: Bench, cassettes: int) -> dict[str, float]:
+    """Seconds from the start of a replay of a whole directory to its first answer."""
+    place = write_library(bench, cassettes)
     port = free_port()
     start = time.perf_counter()
     with bench.process(_replay(place, port), place, port) as server:

@@ -801,6 +801,7 @@ def test_it(x):
     )
     record(pytester, engine)
     alone = recorded(project)
+    pytester.runpytest("-n", "3").assert_outcomes(passed=12)
     shutil.rmtree(project / "cassettes")
 
     record(pytester, engine, "-n", "3")

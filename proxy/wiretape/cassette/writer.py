@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from wiretape.cassette.bodies import content_length, json_value
 from wiretape.cassette.jsonblock import json_block
+from wiretape.cassette.pieces import joined
 from wiretape.cassette.scalars import (
     block_scalar,
     flow_scalar,
@@ -139,7 +140,7 @@ def _plain_events(number: int, at_us: int, pieces: Sequence[tuple[bytes, bool]])
     # short would make the whole longer: where it is the same, all lie in line.
     whole = b"data: " + b"\n\ndata: ".join(contents) + b"\n\n"
     if (
-        whole != b"".join([data for data, _ in pieces])
+        whole != joined(pieces)
         or any(part for _, part in pieces)
         or plain.translate(_PLAIN) != plain
     ):
