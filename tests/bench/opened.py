@@ -20,9 +20,12 @@ _LISTED = 8
 
 def main(directory: Path) -> None:
     """Read all cassettes of a directory under Python's own profiler."""
+    paths = sorted(directory.glob("*.yaml"))
+    if not paths:
+        sys.exit(f"opened: {directory} holds no cassette")
     profiler = cProfile.Profile()
     profiler.enable()
-    for path in sorted(directory.glob("*.yaml")):
+    for path in paths:
         load(path)
     profiler.disable()
     stats = pstats.Stats(profiler).get_stats_profile().func_profiles.items()
